@@ -1,0 +1,52 @@
+//! Gateways under one interface, so that the same policy file and the same tests run on each.
+//!
+//! A suite sees [`Gateway`] and [`Running`] only; a driver knows its own gateway only.
+
+pub mod declarative;
+pub mod embedded;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What a gateway is brought up with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Kong's declarative config (YAML or JSON).
+    pub config: PathBuf,
+    /// Directory of `NAME.wasm` and `NAME.meta.json`, as Kong's `wasm_filters_path`.
+    pub filters: PathBuf,
+    /// Where clients are served; port 0 lets the system choose.
+    pub proxy: SocketAddr,
+    /// Where status and metrics are served; absent: nowhere.
+    pub status: Option<SocketAddr>,
+}
+
+/// A kind of gateway that can be brought up.
+pub trait Gateway: Send + Sync {
+    /// The name by which `--gateway` knows it.
+    fn name(&self) -> &'static str;
+
+    /// Brings a gateway up and returns once it serves.
+    ///
+    /// # Errors
+    /// The config is refused (every problem with its line), or the gateway cannot run here.
+    fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>>;
+}
+
+/// A gateway that serves. Dropping it takes it down and removes what it left.
+pub trait Running: Send + Sync {
+    /// Where clients are served.
+    fn proxy(&self) -> SocketAddr;
+
+    /// Where status and metrics are served.
+    fn status(&self) -> Option<SocketAddr>;
+
+    /// Takes over the config file as it is now; requests go on being served meanwhile.
+    ///
+    /// # Errors
+    /// The new config is refused; the one before stays in force.
+    fn reload(&self) -> anyhow::Result<()>;
+
+    /// What the gateway has logged so far.
+    fn log(&self) -> String;
+}

@@ -1,0 +1,8 @@
+//! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
+//! the filter in, and all of them together as one stack.
+
+pub mod cli;
+pub mod document;
+pub mod dogcatcher;
+pub mod gateway;
+pub mod pki;

@@ -1,0 +1,1 @@
+//! What the suites share: a stack of PKI, Dogcatcher and the gateway that is asked for.
