@@ -44,8 +44,8 @@ pub(super) fn run(typed: Generate) -> anyhow::Result<()> {
     let made = plan.make()?;
     let existing = if typed.force { Existing::Replace } else { Existing::Keep };
     made.batch.write(existing).with_context(|| match existing {
-        Existing::Keep => "nothing written (--force replaces files)",
-        Existing::Replace => "nothing written",
+        Existing::Keep => "cannot write (--force replaces files)",
+        Existing::Replace => "cannot write",
     })?;
     let report = made.report;
     print(&if typed.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() })
