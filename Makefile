@@ -1,0 +1,30 @@
+# Every verb in a few lines; what takes more is Rust, or a script beside what it builds.
+
+GATEWAY ?= embedded
+HARNESS := cargo run --quiet --package harness --
+
+.PHONY: demo test up bench fmt lint
+
+## demo: bring all of it up and walk the path, and every way in which it must fail
+demo: filter
+	cargo build --package harness
+	$(HARNESS) demo
+
+## test: unit tests, the filter's core inside wasm, end-to-end suites (GATEWAY=embedded)
+test: filter filter-test
+	HARNESS_GATEWAY=$(GATEWAY) cargo test --workspace --all-features
+
+## up: PKI, Dogcatcher and gateway until Ctrl-C
+up: filter
+	$(HARNESS) up
+
+## bench: what a decision costs
+bench:
+	cargo bench --package mtls-policy
+
+fmt:
+	cargo fmt --all
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- --deny warnings
