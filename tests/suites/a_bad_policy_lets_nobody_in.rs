@@ -1,6 +1,5 @@
 //! A policy with mistakes is refused as a whole, each mistake with its place.
 
-use harness::gateway::Gateway;
 use tests::Setting;
 
 #[test]
@@ -15,6 +14,7 @@ rules:
   client_certificate: kong-vet
 - match: {groups: [nobody-is-in-it]}
   client_certificate: kong-vet",
+        "",
     ) else {
         panic!("a policy full of mistakes was accepted");
     };

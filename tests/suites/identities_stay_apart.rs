@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::thread;
 
-use tests::{Setting, Upstream};
+use harness::dogcatcher::{ClientCertificate, Fault, Sessions, Versions};
+use tests::Setting;
 
 /// Everybody under a certificate of their own.
 const POLICY: &str = "client_certificate: kong-client
@@ -42,28 +43,18 @@ fn ten_thousand_interleaved_requests_ride_connections_of_their_own_identity() {
 
 #[test]
 fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
-    for upstream in [Upstream::tls12(), Upstream::tls13()] {
-        let setting = Setting::with(&upstream.asks_only(), "{}", |config| {
-            format!(
-                "{config}
-  - name: a
-    paths: [/a]
-    plugins: [{{name: mtls-policy, config: {{consumers: &c [{{username: x, keys: [{{id: '1', sha256: <x>}}]}}], \
-                 anonymous: x, client_certificate: kong-client}}}}]
-  - name: b
-    paths: [/b]
-    plugins: [{{name: mtls-policy, config: {{consumers: *c, anonymous: x, client_certificate: kong-vet}}}}]
-  - name: none
-    paths: [/none]
-"
-            )
+    for versions in [Versions::Tls12, Versions::Tls13] {
+        let setting = Setting::with_routes("anonymous: guest\nclient_certificate: kong-client", ROUTES);
+        setting.upstream_tls(|tls| {
+            tls.versions = versions;
+            tls.client_certificate = ClientCertificate::Asked;
         });
         let owed = |route: &str| match route {
-            "/a" => Some("kong-client"),
-            "/b" => Some("kong-vet"),
+            "/dogs" => Some("kong-client"),
+            "/vets" => Some("kong-vet"),
             _ => None,
         };
-        for order in permutations(["/a", "/b", "/none"]) {
+        for order in permutations(["/dogs", "/vets", "/none"]) {
             // Twice, so that the second round finds every pool warm.
             for route in order.iter().chain(&order) {
                 let seen = setting.get(&format!("{route}/anything")).send();
@@ -75,16 +66,34 @@ fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
 
 #[test]
 fn a_session_is_resumed_by_its_own_identity_only() {
-    // The upstream hands out tickets and closes after each request, so every request is a new handshake.
-    for upstream in [Upstream::tls12(), Upstream::tls13()] {
-        let setting = Setting::with(&upstream.with_tickets().closing_each_time(), POLICY, |config| config);
+    for versions in [Versions::Tls12, Versions::Tls13] {
+        let setting = Setting::new(POLICY);
+        setting.upstream_tls(|tls| {
+            tls.versions = versions;
+            tls.sessions = Sessions::Tickets;
+        });
+        // Every request is a handshake of its own.
+        setting.upstream().set_fault(Fault::CloseAfter(1));
+        let mut resumed = 0;
         for turn in 0..30 {
             let (who, owed) = WHO[turn % WHO.len()];
             let seen = setting.get("/dogs/anything").key(who).send();
             assert_eq!((seen.status, seen.common_name()), (200, Some(owed)), "turn {turn}");
+            resumed += usize::from(seen.resumed());
         }
+        assert!(resumed > 0, "no session was resumed, so nothing was tried");
     }
 }
+
+/// One without a policy and so without a certificate, and one with another certificate.
+const ROUTES: &str = "  - name: none
+    paths: [/none]
+  - name: vets
+    paths: [/vets]
+    plugins:
+    - name: mtls-policy
+      config: {consumers: [{username: guest}], anonymous: guest, client_certificate: kong-vet}
+";
 
 fn permutations([a, b, c]: [&'static str; 3]) -> [[&'static str; 3]; 6] {
     [[a, b, c], [a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]]

@@ -1,7 +1,8 @@
 //! The gateway speaks to nobody who cannot prove to be the upstream.
 
+use harness::dogcatcher::Fault;
 use harness::pki::{Authority, Ca, Leaf, Validity};
-use tests::{Setting, Upstream};
+use tests::Setting;
 
 #[test]
 fn an_upstream_without_proof_hears_nothing() {
@@ -17,7 +18,9 @@ fn an_upstream_without_proof_hears_nothing() {
         ("not valid yet", None, named(Leaf::server("localhost")).valid(Validity::not_yet())),
     ];
     for (what, authority, leaf) in rows {
-        let setting = Setting::with(&Upstream::default().shows(authority, leaf), POLICY, |config| config);
+        let setting = Setting::new(POLICY);
+        let shown = authority.unwrap_or(setting.authority()).issue(&leaf).unwrap();
+        setting.upstream_tls(|tls| (tls.chain, tls.key) = (shown.chain_pem(), shown.key().pem()));
         let seen = setting.get("/dogs/anything").key("model-citizen").send();
         assert_eq!(seen.status, 502, "{what}: {}", seen.text);
         assert_eq!(setting.requests_upstream(), 0, "{what}");
@@ -26,7 +29,8 @@ fn an_upstream_without_proof_hears_nothing() {
 
 #[test]
 fn an_upstream_that_talks_before_the_handshake_is_not_heard() {
-    let setting = Setting::with(&Upstream::default().speaking_http_first(), POLICY, |config| config);
+    let setting = Setting::new(POLICY);
+    setting.upstream().set_fault(Fault::SpeakHttpFirst);
     let seen = setting.get("/dogs/anything").key("model-citizen").send();
     assert_eq!(seen.status, 502, "{}", seen.text);
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{print, until_stopped};
 use crate::gateway::embedded::Embedded;
-use crate::stack::{Plan, Stack, Upstream};
+use crate::stack::{Plan, Stack};
 
 /// What was typed.
 #[derive(Args)]
@@ -32,7 +32,6 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let plan = Plan {
         config: &config,
         clients: &["kong-client"],
-        upstream: Upstream::default(),
         proxy,
         status: None,
     };

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::gateway::Gateway;
 use crate::pki::{Authority, Ca, Leaf};
-use crate::stack::{ANY_PORT, Plan, Stack, Upstream, digest};
+use crate::stack::{ANY_PORT, Plan, Stack, digest};
 
 use client::{Client, Direct};
 use table::Table;
@@ -26,8 +26,7 @@ pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
         &Plan {
             config: include_str!("../../../kong/kong.yml"),
             clients: &["kong-client", "kong-vet"],
-            upstream: Upstream::default(),
-            proxy: ANY_PORT,
+                proxy: ANY_PORT,
             status: None,
         },
     )?;

@@ -63,3 +63,14 @@ pub fn filters() -> anyhow::Result<PathBuf> {
     (executable.ancestors().skip(1).map(|above| above.join("filters")).find(|directory| directory.is_dir()))
         .ok_or_else(|| anyhow::anyhow!("no filters beside {}: run `make filter`", executable.display()))
 }
+
+/// The gateway of a name.
+///
+/// # Errors
+/// There is none of that name.
+pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Gateway>> {
+    match name {
+        "embedded" => Ok(Box::new(embedded::Embedded)),
+        _ => anyhow::bail!("no gateway is called {name:?}; there is: embedded"),
+    }
+}

@@ -39,7 +39,7 @@ impl Keys {
         for (number, part) in config.replace(&nobody, "<model-citizen>").split('<').enumerate() {
             match part.split_once('>').filter(|(name, _)| number > 0 && is_name(name)) {
                 Some((consumer, rest)) => {
-                    filled += &digest(&self.of(consumer)?);
+                    filled += &digest(self.of(consumer)?);
                     filled += rest;
                 }
                 None => {
@@ -52,9 +52,9 @@ impl Keys {
     }
 }
 
-/// SHA-256 of a key in lower-case hex, as a policy stores it.
-pub fn digest(key: &str) -> String {
-    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(key)))
+/// SHA-256 in lower-case hex, as a policy stores a key.
+pub fn digest(of: impl AsRef<[u8]>) -> String {
+    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(of)))
 }
 
 fn is_name(text: &str) -> bool {
@@ -70,7 +70,7 @@ mod tests {
         let keys = Keys::default();
         let zeros = "0".repeat(64);
         let filled = keys.put_into(&format!("a: <vet>, b: {zeros}, c: <vet>, d: 1 < 2")).unwrap();
-        let (vet, citizen) = (digest(&keys.of("vet").unwrap()), digest(&keys.of("model-citizen").unwrap()));
+        let (vet, citizen) = (digest(keys.of("vet").unwrap()), digest(keys.of("model-citizen").unwrap()));
         assert_eq!(filled, format!("a: {vet}, b: {citizen}, c: {vet}, d: 1 < 2"));
         assert_ne!(vet, citizen);
     }

@@ -27,19 +27,8 @@ pub struct Plan<'a> {
     pub config: &'a str,
     /// Names of client certificates, each in a Secret of its own, that of the first being `kong-upstream-mtls`.
     pub clients: &'a [&'a str],
-    pub upstream: Upstream<'a>,
     pub proxy: SocketAddr,
     pub status: Option<SocketAddr>,
-}
-
-/// How the Dogcatcher behind the gateway serves.
-#[derive(Default)]
-pub struct Upstream<'a> {
-    pub client_certificate: ClientCertificate,
-    pub versions: Versions,
-    pub sessions: Sessions,
-    /// Its certificate, instead of a good one for `localhost`.
-    pub certificate: Option<&'a Issued>,
 }
 
 /// All of it, running in a directory of its own. Dropping it takes it down and leaves nothing behind.
@@ -47,6 +36,7 @@ pub struct Stack {
     // In this order: the gateway is gone before its upstream, and both before their directory.
     gateway: Box<dyn Running>,
     dogcatcher: Dogcatcher,
+    dogcatcher_tls: Tls,
     authority: Authority,
     keys: Keys,
     places: Places,
@@ -68,9 +58,17 @@ impl Stack {
             .tempdir()?;
         let authority = Authority::root(&Ca::named("harness CA"))?;
         let own = authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost,127.0.0.1".parse()?))?;
+        let tls = Tls {
+            chain: own.chain_pem(),
+            key: own.key().pem(),
+            client_authorities: authority.pem(),
+            client_certificate: ClientCertificate::Demanded,
+            versions: Versions::Both,
+            sessions: Sessions::None,
+        };
         let dogcatcher = Dogcatcher::start(&dogcatcher::Options {
             http: None,
-            mtls: Some((ANY_PORT, plan.upstream.tls(&own, &authority))),
+            mtls: Some((ANY_PORT, tls.clone())),
             api_keys: Vec::new(),
         })?;
         let upstream = dogcatcher.mtls().context("Dogcatcher has no address")?.port();
@@ -89,6 +87,7 @@ impl Stack {
         Ok(Self {
             gateway: gateway.start(&setup)?,
             dogcatcher,
+            dogcatcher_tls: tls,
             authority,
             keys,
             places,
@@ -103,6 +102,11 @@ impl Stack {
 
     pub fn dogcatcher(&self) -> &Dogcatcher {
         &self.dogcatcher
+    }
+
+    /// TLS as Dogcatcher was brought up with, for a [`Dogcatcher::set_tls`] that changes some of it.
+    pub fn dogcatcher_tls(&self) -> Tls {
+        self.dogcatcher_tls.clone()
     }
 
     /// Signs for the upstream and for the gateway's client certificates.
@@ -133,6 +137,16 @@ impl Stack {
         self.gateway.reload()
     }
 
+    /// SHA-256 of the client certificate that lies where the gateway finds it, lower-case hex.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn fingerprint(&self, client: &str) -> anyhow::Result<String> {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        let path = secret(&self.places, &self.first_client, client).dir().join("tls.crt");
+        Ok(digest(&CertificateDer::from_pem_file(path)?))
+    }
+
     /// Replaces a client certificate where the gateway finds it.
     ///
     /// # Errors
@@ -147,20 +161,6 @@ impl Stack {
     /// The directory cannot be written.
     pub fn put(&self, client: &str, chain: &str, key: &str, authorities: &str) -> anyhow::Result<()> {
         Ok(secret(&self.places, &self.first_client, client).replace(&pair(chain, key, authorities))?)
-    }
-}
-
-impl Upstream<'_> {
-    fn tls(&self, own: &Issued, authority: &Authority) -> Tls {
-        let certificate = self.certificate.unwrap_or(own);
-        Tls {
-            chain: certificate.chain_pem(),
-            key: certificate.key().pem(),
-            client_authorities: authority.pem(),
-            client_certificate: self.client_certificate,
-            versions: self.versions,
-            sessions: self.sessions,
-        }
     }
 }
 
