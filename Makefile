@@ -3,7 +3,7 @@
 GATEWAY ?= embedded
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test up bench fmt lint
+.PHONY: demo test filter up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -21,6 +21,14 @@ up: filter
 ## bench: what a decision costs
 bench:
 	cargo bench --package mtls-policy
+
+## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
+filter:
+	filter/build.sh build --package mtls-policy --profile filter --target-dir target/wasm
+	mkdir -p target/filters
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/mtls_policy.wasm target/filters/mtls-policy.wasm
+	install -m 644 kong/filters/mtls-policy.meta.json target/filters/
+	@wc -c target/filters/mtls-policy.wasm
 
 fmt:
 	cargo fmt --all
