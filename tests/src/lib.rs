@@ -47,12 +47,8 @@ impl Setting {
     /// The gateway may refuse the config.
     pub fn try_new(policy: &str, routes: &'static str) -> anyhow::Result<Self> {
         crypto();
-        let plan = Plan {
-            config: &(kong_yml(policy) + routes),
-            clients: &CLIENTS,
-            proxy: ANY_PORT,
-            status: None,
-        };
+        let plan =
+            Plan { config: &(kong_yml(policy) + routes), clients: &CLIENTS, proxy: ANY_PORT, status: None };
         let stack = Stack::up(&*gateway(), &plan)?;
         Ok(Self { stack, http: client(), replaced: Mutex::default(), routes })
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 
-use regex_lite::Regex;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -319,7 +318,7 @@ impl Compiler<'_> {
             }
             rules.push(self.rule(&at, rule, known));
         }
-        let look_at_paths = rules.iter().any(|rule| rule.path_prefix.is_some() || rule.path_regex.is_some());
+        let look_at_paths = rules.iter().any(|rule| rule.path_prefix.is_some());
         Rules { rules: rules.into(), default, look_at_paths }
     }
 
@@ -340,14 +339,13 @@ impl Compiler<'_> {
                 Outcome::default()
             }
         };
-        let config::Match { consumers, groups, methods, path_prefix, path_regex, hosts, headers } = r#match;
+        let config::Match { consumers, groups, methods, path_prefix, hosts, headers } = r#match;
         let at = format!("{at}.match");
         Rule {
             consumers: self.named(&format!("{at}.consumers"), consumers, "consumer", known.consumers.as_ref()),
             groups: self.named(&format!("{at}.groups"), groups, "group", known.groups.as_ref()),
             methods: self.methods(&format!("{at}.methods"), methods),
             path_prefix: path_prefix.and_then(|prefix| self.prefix(&format!("{at}.path_prefix"), &prefix)),
-            path_regex: path_regex.and_then(|regex| self.regex(&format!("{at}.path_regex"), &regex)),
             hosts: self.hosts(&format!("{at}.hosts"), hosts),
             headers: self.headers(&format!("{at}.headers"), headers),
             outcome,
@@ -409,17 +407,6 @@ impl Compiler<'_> {
             Ok(path) if !written.contains('?') => std::str::from_utf8(&path).ok().map(Into::into),
             _ => {
                 self.refuse(at, format!("{written:?} is no plain path: leave out ? # ; \\ % and encoded slashes"));
-                None
-            }
-        }
-    }
-
-    fn regex(&mut self, at: &str, written: &str) -> Option<Regex> {
-        // The whole path: a pattern that may match anywhere lets more in than it seems to say.
-        match Regex::new(&format!("^(?:{written})$")) {
-            Ok(regex) => Some(regex),
-            Err(error) => {
-                self.refuse(at, format!("{written:?} is no regular expression: {error}"));
                 None
             }
         }
@@ -503,9 +490,9 @@ impl Known {
 }
 
 fn is_empty(conditions: &config::Match) -> bool {
-    let config::Match { consumers, groups, methods, path_prefix, path_regex, hosts, headers } = conditions;
+    let config::Match { consumers, groups, methods, path_prefix, hosts, headers } = conditions;
     [consumers, groups, methods, hosts].into_iter().all(Option::is_none)
-        && [path_prefix, path_regex].into_iter().all(Option::is_none)
+        && path_prefix.is_none()
         && headers.as_ref().is_none_or(|headers| headers.is_empty())
 }
 

@@ -103,8 +103,6 @@ pub struct Match {
     pub methods: Option<Vec<String>>,
     /// Beginning of the path that the upstream will receive, in whole segments.
     pub path_prefix: Option<String>,
-    /// Regular expression for the whole path that the upstream will receive.
-    pub path_regex: Option<String>,
     /// Host names that the client asked for, without port.
     pub hosts: Option<Vec<String>>,
     /// Header names with their values; all names must match, with any of the values.

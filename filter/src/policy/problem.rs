@@ -44,10 +44,10 @@ impl std::error::Error for Problems {}
 
 /// `did you mean "x"?` in parentheses, where one of the words is near; else nothing.
 pub(super) fn did_you_mean<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> String {
-    let typed = typed.to_lowercase();
+    let typed = typed.to_ascii_lowercase();
     let near = words
         .into_iter()
-        .map(|word| (distance(&typed, &word.to_lowercase()), word))
+        .map(|word| (distance(&typed, &word.to_ascii_lowercase()), word))
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min_by_key(|(distance, _)| *distance);
     near.map(|(_, word)| format!(" (did you mean {word:?}?)")).unwrap_or_default()

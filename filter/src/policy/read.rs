@@ -95,7 +95,6 @@ impl<'d> Place<'d> {
             groups: fields.take("groups", Place::strings),
             methods: fields.take("methods", Place::strings),
             path_prefix: fields.take("path_prefix", Place::string),
-            path_regex: fields.take("path_regex", Place::string),
             hosts: fields.take("hosts", Place::strings),
             headers: fields.take("headers", Place::headers),
         };

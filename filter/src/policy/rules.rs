@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use regex_lite::Regex;
-
 use super::credential::same_header;
 use super::decision::{Caller, Certificate, CertificateName};
 use super::path;
@@ -28,7 +26,6 @@ pub(super) struct Rule {
     pub(super) methods: Box<[Box<str>]>,
     /// Canonical: "" or "/a/b", never "/a/b/".
     pub(super) path_prefix: Option<Box<str>>,
-    pub(super) path_regex: Option<Regex>,
     /// Lower case, without port.
     pub(super) hosts: Box<[Box<str>]>,
     pub(super) headers: Box<[(Box<str>, Box<[Box<str>]>)]>,
@@ -77,7 +74,6 @@ impl Rule {
             && any(&self.methods, |method| method.as_bytes() == request.method)
             && any(&self.hosts, |each| each == host)
             && self.path_prefix.as_ref().is_none_or(|prefix| path::is_within(path.as_bytes(), prefix.as_bytes()))
-            && self.path_regex.as_ref().is_none_or(|regex| regex.is_match(path))
             && self.headers.iter().all(|(name, values)| has(request, name, values))
     }
 }

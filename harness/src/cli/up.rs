@@ -29,12 +29,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         }
         None => include_str!("../../../kong/kong.yml").to_owned(),
     };
-    let plan = Plan {
-        config: &config,
-        clients: &["kong-client"],
-        proxy,
-        status: None,
-    };
+    let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: None };
     let stack = Stack::up(&Embedded, &plan)?;
     print(&welcome(&stack)?)?;
     until_stopped(|| stack.gateway().reload())

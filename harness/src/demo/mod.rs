@@ -26,7 +26,7 @@ pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
         &Plan {
             config: include_str!("../../../kong/kong.yml"),
             clients: &["kong-client", "kong-vet"],
-                proxy: ANY_PORT,
+            proxy: ANY_PORT,
             status: None,
         },
     )?;
@@ -47,7 +47,11 @@ fn directly(stack: &Stack, stranger: &Authority, table: &mut Table) -> anyhow::R
     table.head("Dogcatcher speaks to nobody whom its CA does not vouch for");
     let own = stack.authority().issue(&Leaf::client("kong-client"))?;
     let forged = stranger.issue(&Leaf::client("kong-client"))?;
-    table.row("directly, with kong-client's certificate", "200 as kong-client", &Direct::with(stack, Some(&own))?);
+    table.row(
+        "directly, with kong-client's certificate",
+        "200 as kong-client",
+        &Direct::with(stack, Some(&own))?,
+    );
     table.row("directly, without a certificate", "handshake refused", &Direct::with(stack, None)?);
     table.row(
         "directly, with kong-client's name by another CA",
@@ -65,7 +69,11 @@ fn keys(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
     let get = |key: &str| client.get(path).header("X-API-Key", key);
     table.row("without a key", "401 No API key found in request", &client.get(path).summary()?);
     table.row("with a wrong key", "401 Unauthorized", &get("let-me-in").summary()?);
-    table.row("with the key's stored digest instead of the key", "401 Unauthorized", &get(&digest(&key)).summary()?);
+    table.row(
+        "with the key's stored digest instead of the key",
+        "401 Unauthorized",
+        &get(&digest(&key)).summary()?,
+    );
     table.row(
         "with two keys",
         "401 Duplicate API key found",
@@ -99,16 +107,30 @@ fn secrets_and_names(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
 }
 
 fn certificates(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
-    table.head("Who asks for what decides as whom Dogcatcher is called (reloaded: harness/src/demo/rules.yml)");
+    table.head(
+        "Who asks for what decides as whom Dogcatcher is called (reloaded: harness/src/demo/rules.yml)",
+    );
     let client = Client::of(stack)?;
     let send = |method: &str, path: &str, who: &str| -> anyhow::Result<String> {
         client.request(method, path).header("X-API-Key", &stack.keys().of(who)?).summary()
     };
     table.row("model-citizen, GET", "200 as kong-client", &send("GET", "/dogs/anything", "model-citizen")?);
     table.row("by route: /clinic", "200 as kong-vet", &send("GET", "/clinic/anything", "model-citizen")?);
-    table.row("by group and method: a vet reads", "200 as kong-client", &send("GET", "/dogs/api/dogs", "vet")?);
-    table.row("by group and method: a vet writes", "201 as kong-vet", &send("POST", "/dogs/api/dogs", "vet")?);
-    table.row("denied: an intern", "403 interns look, they don't touch", &send("GET", "/dogs/api/dogs", "intern")?);
+    table.row(
+        "by group and method: a vet reads",
+        "200 as kong-client",
+        &send("GET", "/dogs/api/dogs", "vet")?,
+    );
+    table.row(
+        "by group and method: a vet writes",
+        "201 as kong-vet",
+        &send("POST", "/dogs/api/dogs", "vet")?,
+    );
+    table.row(
+        "denied: an intern",
+        "403 interns look, they don't touch",
+        &send("GET", "/dogs/api/dogs", "intern")?,
+    );
     let before = stack.dogcatcher().counts().requests;
     table.row(
         "a certificate that nobody holds",

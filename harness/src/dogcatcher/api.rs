@@ -107,10 +107,7 @@ async fn remove(State(dogs): State<Kennel>, Path(id): Path<u64>) -> Response {
 }
 
 fn found(dog: Option<Dog>) -> Response {
-    dog.map_or_else(
-        || problem(StatusCode::NOT_FOUND, "no such dog"),
-        |dog| Json(dog).into_response(),
-    )
+    dog.map_or_else(|| problem(StatusCode::NOT_FOUND, "no such dog"), |dog| Json(dog).into_response())
 }
 
 async fn whoami(Extension(seen): Extension<Seen>) -> Json<Seen> {

@@ -11,14 +11,7 @@ use super::ledger::{Client, Connection};
 
 /// A connection without TLS.
 pub(super) fn plain(number: u64) -> Connection {
-    Connection {
-        number,
-        client: None,
-        tls_version: None,
-        cipher: None,
-        server_name: None,
-        resumed: false,
-    }
+    Connection { number, client: None, tls_version: None, cipher: None, server_name: None, resumed: false }
 }
 
 /// A connection after its handshake.
@@ -27,10 +20,7 @@ pub(super) fn secured(number: u64, tls: &ServerConnection) -> Connection {
         number,
         client: tls.peer_certificates().and_then(client),
         tls_version: tls.protocol_version().and_then(|version| version.as_str()).map(str::to_owned),
-        cipher: tls
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            .map(str::to_owned),
+        cipher: tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned),
         server_name: tls.server_name().map(str::to_owned),
         resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
     }

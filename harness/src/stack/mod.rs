@@ -57,7 +57,8 @@ impl Stack {
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()?;
         let authority = Authority::root(&Ca::named("harness CA"))?;
-        let own = authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost,127.0.0.1".parse()?))?;
+        let own =
+            authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost,127.0.0.1".parse()?))?;
         let tls = Tls {
             chain: own.chain_pem(),
             key: own.key().pem(),
@@ -77,8 +78,11 @@ impl Stack {
         let first_client = plan.clients.first().copied().unwrap_or_default();
         for client in plan.clients {
             let issued = authority.issue(&Leaf::client(client))?;
-            secret(&places, first_client, client)
-                .replace(&pair(&issued.chain_pem(), &issued.key().pem(), &authority.pem()))?;
+            secret(&places, first_client, client).replace(&pair(
+                &issued.chain_pem(),
+                &issued.key().pem(),
+                &authority.pem(),
+            ))?;
         }
 
         let config = directory.path().join("kong.yml");
