@@ -37,13 +37,14 @@ pub struct Config {
     pub rules: Vec<Rule>,
 }
 
-/// Who says which consumer is asking.
+/// Who says which consumer is asking: the API key in the request, or the gateway's own authentication plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum Authentication {
-    /// The API key in the request.
+    // Not doc comments: they would turn the schema's `enum` into a list of `const`, which draft 4 does not know.
+    // The API key in the request.
     ApiKey,
-    /// The gateway's own authentication plugins; here only rules apply.
+    // The gateway's own authentication plugins; here only rules apply.
     Gateway,
 }
 
