@@ -1,3 +1,5 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
+pub mod router;
+pub mod uri;
 pub mod wasm;
