@@ -19,6 +19,7 @@ mod host;
 mod map;
 mod metrics;
 mod roots;
+mod slot;
 mod stream;
 mod vm;
 mod wasi;

@@ -2,31 +2,30 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::worker::Inner;
+use super::slot::Slot;
 
-/// A filter with one configuration in one worker. Where its last holder lets go, the filter's memory of it is given
-/// back before the worker's next work; a [`super::Stream`] is a holder.
+/// A filter with one configuration in one worker. Once its last holder lets go, the filter's memory of it is given back
+/// before the filter's next work; a [`super::Stream`] is a holder.
 #[derive(Clone)]
 pub struct Root(Arc<Held>);
 
 struct Held {
     shared: Arc<Shared>,
-    filter: usize,
     id: u32,
     config: Arc<[u8]>,
 }
 
-/// A worker, as its roots and streams know it.
+/// A filter's place in a worker, as its roots and streams know it.
 pub(super) struct Shared {
-    inner: Mutex<Inner>,
+    slot: Mutex<Slot>,
     /// Apart from the rest, so that anything can be dropped anywhere, in a property's getter too.
     leavings: Mutex<Vec<Leaving>>,
 }
 
 /// A context that nobody will use any more.
 pub(super) enum Leaving {
-    Root { filter: usize, id: u32 },
-    Request { filter: usize, context: Context },
+    Request(Context),
+    Root(u32),
 }
 
 /// A request's context. Its number means something in the machine of that generation only.
@@ -37,13 +36,15 @@ pub(super) struct Context {
 }
 
 impl Root {
-    pub(super) fn new(shared: &Arc<Shared>, filter: usize, id: u32, config: Arc<[u8]>) -> Self {
-        Self(Arc::new(Held { shared: Arc::clone(shared), filter, id, config }))
+    pub(super) fn new(shared: &Arc<Shared>, id: u32, config: Arc<[u8]>) -> Self {
+        Self(Arc::new(Held { shared: Arc::clone(shared), id, config }))
     }
 
-    /// The number of its filter in the worker.
-    pub(super) fn filter(&self) -> usize {
-        self.0.filter
+    /// Lets go, and gives back at once what nobody holds any more.
+    pub fn release(self) {
+        let shared = Arc::clone(&self.0.shared);
+        drop(self);
+        drop(shared.enter());
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -54,7 +55,7 @@ impl Root {
         &self.0.config
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Shared {
         &self.0.shared
     }
 
@@ -65,7 +66,7 @@ impl Root {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.leave(Leaving::Root { filter: self.filter, id: self.id });
+        self.shared.leave(Leaving::Root(self.id));
     }
 }
 
@@ -83,16 +84,21 @@ impl WeakRoot {
 }
 
 impl Shared {
-    pub(super) fn new(inner: Inner) -> Self {
-        Self { inner: Mutex::new(inner), leavings: Mutex::default() }
+    pub(super) fn new(slot: Slot) -> Self {
+        Self { slot: Mutex::new(slot), leavings: Mutex::default() }
     }
 
-    /// The worker, with all cleaned up that was left. A panic in it leaves no machine that was entered.
-    pub(super) fn enter(&self) -> MutexGuard<'_, Inner> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The slot, with all cleaned up that was left. A panic in it has left no machine that was entered.
+    pub(super) fn enter(&self) -> MutexGuard<'_, Slot> {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         let leavings = std::mem::take(&mut *self.leavings.lock().unwrap_or_else(PoisonError::into_inner));
-        leavings.into_iter().for_each(|leaving| inner.clean_up(leaving));
-        inner
+        for leaving in leavings {
+            match leaving {
+                Leaving::Request(context) => slot.end_context(context),
+                Leaving::Root(id) => slot.end_root(id),
+            }
+        }
+        slot
     }
 
     pub(super) fn leave(&self, leaving: Leaving) {

@@ -62,11 +62,9 @@ impl Stream {
 
     /// Ends the request; a filter that traps here is logged.
     pub fn finish(mut self) {
-        for passage in &mut self.filters {
-            if let Some(context) = passage.context.take()
-                && let Some((slot, outside)) = passage.root.shared().enter().slot(passage.root.filter())
-            {
-                slot.end_context(context, outside);
+        for Passage { root, context } in &mut self.filters {
+            if let Some(context) = context.take() {
+                root.shared().enter().end_context(context);
             }
         }
     }
@@ -76,7 +74,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         for Passage { root, context } in &self.filters {
             if let Some(context) = *context {
-                root.shared().leave(Leaving::Request { filter: root.filter(), context });
+                root.shared().leave(Leaving::Request(context));
             }
         }
     }
@@ -89,10 +87,9 @@ impl Passage {
         properties: &mut dyn Properties,
         calls: &mut Calls,
     ) -> Result<Option<LocalResponse>, Trap> {
-        let mut worker = self.root.shared().enter();
-        let Some((slot, outside)) = worker.slot(self.root.filter()) else { return Ok(None) };
+        let mut slot = self.root.shared().enter();
         let subject = Subject { config: self.root.config(), headers, properties, calls };
-        let (context, verdict) = slot.request_headers(&self.root, subject, outside)?;
+        let (context, verdict) = slot.request_headers(&self.root, subject)?;
         self.context = Some(context);
         match verdict.reply {
             None if !verdict.goes_on => Err(slot.paused("proxy_on_request_headers")),
@@ -107,8 +104,7 @@ impl Passage {
         calls: &mut Calls,
     ) -> Result<(), Trap> {
         let Some(context) = self.context else { return Ok(()) };
-        let mut worker = self.root.shared().enter();
-        let Some((slot, _)) = worker.slot(self.root.filter()) else { return Ok(()) };
+        let mut slot = self.root.shared().enter();
         let subject = Subject { config: self.root.config(), headers, properties, calls };
         if slot.response_headers(context, subject)? {
             Ok(())

@@ -13,7 +13,7 @@ use super::{Filters, Headers, Limits, Outcome, Properties, Root, Stream, Trap, U
 use wat::Wat;
 
 /// Properties of a map; what is not in it cannot be set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known(BTreeMap<String, Vec<u8>>);
 
 impl Known {
@@ -46,7 +46,7 @@ fn filters(modules: &[(&str, &Wat)]) -> Filters {
 }
 
 fn worker(filters: &Filters) -> Worker {
-    Worker::new(filters, Box::new(Known::default()))
+    Worker::new(filters, Known::default())
 }
 
 /// A worker with one filter `f` under one empty configuration.

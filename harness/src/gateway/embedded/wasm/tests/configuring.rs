@@ -90,6 +90,7 @@ fn a_filter_that_is_not_there_is_named() {
 }
 
 /// Records what was asked.
+#[derive(Clone)]
 struct Asked(Arc<Mutex<Vec<String>>>);
 
 impl Properties for Asked {
@@ -123,7 +124,7 @@ fn telling() -> Wat {
 #[test]
 fn a_request_and_a_root_end_as_the_abi_has_it() {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let worker = Worker::new(&filters(&[("f", &telling())]), Box::new(Asked(Arc::clone(&told))));
+    let worker = Worker::new(&filters(&[("f", &telling())]), Asked(Arc::clone(&told)));
     let root = worker.configure("f", []).unwrap();
     let take = || std::mem::take(&mut *told.lock().unwrap());
     assert_eq!(take(), ["configure"]);
@@ -131,17 +132,17 @@ fn a_request_and_a_root_end_as_the_abi_has_it() {
     request([&root]).unwrap();
     assert_eq!(take(), ["done", "log", "delete"]);
 
-    worker.release(root);
+    root.release();
     assert_eq!(take(), ["done", "delete"]);
 }
 
 #[test]
 fn a_root_outlives_its_release_until_its_last_request_ends() {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let worker = Worker::new(&filters(&[("f", &telling())]), Box::new(Asked(Arc::clone(&told))));
+    let worker = Worker::new(&filters(&[("f", &telling())]), Asked(Arc::clone(&told)));
     let root = worker.configure("f", []).unwrap();
     let mut stream = Stream::start([&root]);
-    worker.release(root);
+    root.release();
     assert_eq!(*told.lock().unwrap(), ["configure"]);
     assert_eq!(stream.request_headers(&mut Headers::new(), &mut Known::default()), Ok(Outcome::Continue));
     stream.finish();
@@ -152,7 +153,7 @@ fn a_root_outlives_its_release_until_its_last_request_ends() {
 #[test]
 fn a_request_that_was_given_up_is_ended_before_the_next() {
     let told = Arc::new(Mutex::new(Vec::new()));
-    let worker = Worker::new(&filters(&[("f", &telling())]), Box::new(Asked(Arc::clone(&told))));
+    let worker = Worker::new(&filters(&[("f", &telling())]), Asked(Arc::clone(&told)));
     let root = worker.configure("f", []).unwrap();
     let mut stream = Stream::start([&root]);
     stream.request_headers(&mut Headers::new(), &mut Known::default()).unwrap();

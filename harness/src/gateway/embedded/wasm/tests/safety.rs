@@ -64,6 +64,7 @@ fn requests_on_their_way_survive_anothers_trap() {
 #[test]
 fn a_filter_that_cannot_be_built_anew_fails_every_request() {
     // Its first configuration succeeds, and no later one does, for the property is true once only.
+    #[derive(Clone)]
     struct Once(bool);
     impl Properties for Once {
         fn get(&mut self, _: &str) -> Option<Vec<u8>> {
@@ -78,7 +79,7 @@ fn a_filter_that_cannot_be_built_anew_fails_every_request() {
             "(call $ok (call $get_property (i32.const 0) (i32.const 0) {RETURN})) (i32.const 1)"
         ))
         .on_request("(unreachable)");
-    let worker = Worker::new(&filters(&[("f", &wat)]), Box::new(Once(true)));
+    let worker = Worker::new(&filters(&[("f", &wat)]), Once(true));
     let root = worker.configure("f", []).unwrap();
     let callbacks = [(); 3].map(|()| request([&root]).unwrap_err().callback);
     assert_eq!(callbacks, ["proxy_on_request_headers", "proxy_on_configure", "proxy_on_configure"]);
