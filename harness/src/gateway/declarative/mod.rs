@@ -154,7 +154,10 @@ pub struct ClientCertificate {
 /// Where a client certificate comes from.
 #[derive(Clone, Debug)]
 pub enum CertificateSource {
-    Files { chain: PathBuf, key: PathBuf },
+    Files {
+        chain: PathBuf,
+        key: PathBuf,
+    },
     /// Index into [`Config::certificates`].
     Entity(usize),
     Inline(PemPair),

@@ -1,3 +1,4 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
+pub mod upstream;
 pub mod wasm;
