@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
 use super::wasm;
@@ -47,7 +47,9 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ 
 pub fn from_wasm(headers: wasm::Headers) -> Option<HeaderMap> {
     let fields = headers.into_iter().filter(|(name, _)| !name.starts_with(b":"));
     fields
-        .map(|(name, value)| Some((HeaderName::from_bytes(&name).ok()?, HeaderValue::from_bytes(&value).ok()?)))
+        .map(|(name, value)| {
+            Some((HeaderName::from_bytes(&name).ok()?, HeaderValue::from_bytes(&value).ok()?))
+        })
         .try_fold(HeaderMap::new(), |mut headers, field| {
             let (name, value) = field?;
             headers.append(name, value);
@@ -151,8 +153,7 @@ mod tests {
             ("x-real-ip", "10.0.0.1"),
         ]);
         let client = SocketAddr::from(([127, 0, 0, 1], 4711));
-        let forwarded =
-            Forwarded { client, port: 8000, host: "dogs", path: "/api/x", prefix: Some("/") };
+        let forwarded = Forwarded { client, port: 8000, host: "dogs", path: "/api/x", prefix: Some("/") };
         forwarded.set(&mut headers);
         let expected = map(&[
             ("x-forwarded-for", "203.0.113.9, 127.0.0.1"),

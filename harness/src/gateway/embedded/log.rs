@@ -42,7 +42,11 @@ mod tests {
         let log = Log::default();
         log.line(Level::Warn, "wrong key\n2026-01-01T00:00:00Z info all is well");
         assert_eq!(log.text().lines().count(), 1);
-        assert!(log.text().ends_with(" warn wrong key 2026-01-01T00:00:00Z info all is well\n"), "{}", log.text());
+        assert!(
+            log.text().ends_with(" warn wrong key 2026-01-01T00:00:00Z info all is well\n"),
+            "{}",
+            log.text()
+        );
     }
 
     #[test]

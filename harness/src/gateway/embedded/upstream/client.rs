@@ -174,9 +174,7 @@ fn is_verdict(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// An error with all that caused it.
-pub fn causes<'e>(
-    error: &'e (dyn StdError + 'static),
-) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+pub fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(Some(error), cause)
 }
 

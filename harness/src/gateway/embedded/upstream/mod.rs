@@ -32,3 +32,6 @@ impl Terms {
         PoolKey { identity, destination: destination.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;
