@@ -1,23 +1,81 @@
 //! Command line: one file per verb.
 
+mod certs;
+mod keys;
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Runs the command line of this process.
 ///
 /// Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask (usage, a missing file).
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.verb {}
+    let outcome = match Cli::parse().verb {
+        Verb::Certs(verb) => certs::run(verb),
+        Verb::Keys(verb) => keys::run(verb),
+    };
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    // Nobody is left to be told when stderr is closed.
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 #[derive(Parser)]
-#[command(name = "harness", version, about)]
+#[command(
+    name = "harness",
+    version,
+    about,
+    after_help = "Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask."
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Certificates for mutual TLS
+    #[command(subcommand)]
+    Certs(certs::Verb),
+    /// API keys
+    #[command(subcommand)]
+    Keys(keys::Verb),
+}
+
+/// What was typed cannot be done: every reason, one a line.
+#[derive(Debug)]
+struct Usage(Vec<String>);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\nerror: "))
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Prints a result. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(reason) if reason.kind() != ErrorKind::BrokenPipe => {
+            Err(reason).context("cannot write to stdout")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.
+fn is_plain_name(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+fn rfc3339(time: OffsetDateTime) -> anyhow::Result<String> {
+    time.format(&Rfc3339).context("cannot write a date")
+}

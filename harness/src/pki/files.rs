@@ -53,7 +53,7 @@ impl Batch {
     ///
     /// # Errors
     /// With [`Existing::Keep`], one error (`AlreadyExists`) names all files that exist. Whatever fails, every file is as
-    /// it was before.
+    /// it was before; if that too fails, the error says which is not.
     pub fn write(&self, existing: Existing) -> Result<()> {
         if existing == Existing::Keep {
             self.check_absent()?;
@@ -122,14 +122,20 @@ impl Batch {
     }
 }
 
+/// Puts back what was there, as much of it as can be.
 fn undo(done: Vec<(PathBuf, Option<NamedTempFile<()>>)>) -> Result<()> {
+    let mut outcome = Ok(());
     for (path, before) in done {
-        match before {
-            Some(before) => before.persist(&path).map(drop).map_err(|failed| at(&path, &failed.error))?,
-            None => std::fs::remove_file(&path).map_err(|reason| at(&path, &reason))?,
+        let undone = match before {
+            Some(before) => before.persist(&path).map_err(|failed| failed.error),
+            None => std::fs::remove_file(&path),
+        };
+        if let Err(reason) = undone {
+            let message = format!("{} is new and could not be put back: {reason}", path.display());
+            outcome = outcome.and(Err(Error::new(reason.kind(), message)));
         }
     }
-    Ok(())
+    outcome
 }
 
 fn at(path: &Path, reason: &Error) -> Error {

@@ -35,9 +35,9 @@ impl FromStr for Name {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(SanType::IpAddress(address)));
         }
-        // A name that looks like an address would never match: clients compare addresses with addresses.
-        let is_dns = text.contains(|c: char| c.is_ascii_alphabetic())
-            && DnsName::try_from(text.strip_prefix("*.").unwrap_or(text)).is_ok();
+        // A certificate's names are fully qualified without saying so: one with the dot at its end matches nothing.
+        let is_dns =
+            !text.ends_with('.') && DnsName::try_from(text.strip_prefix("*.").unwrap_or(text)).is_ok();
         (is_dns.then(|| Ia5String::try_from(text.to_ascii_lowercase())).and_then(Result::ok))
             .map(|name| Self(SanType::DnsName(name)))
             .ok_or_else(|| InvalidNames(vec![text.to_owned()]))
