@@ -17,7 +17,7 @@ use super::upstream::{self, BoxError};
 
 /// Nothing came of waiting for one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimedOut {
+pub(super) enum TimedOut {
     Client,
     Upstream,
 }
@@ -34,7 +34,7 @@ impl fmt::Display for TimedOut {
 impl std::error::Error for TimedOut {}
 
 /// A request's body on its way, and the means to see whose turn it is.
-pub fn upload(body: Incoming) -> (upstream::Body, Turns) {
+pub(super) fn upload(body: Incoming) -> (upstream::Body, Turns) {
     let (turn, turns) = watch::channel(Turn::Connecting);
     (Upload { body, turn }.boxed_unsync(), Turns(turns))
 }
@@ -79,14 +79,14 @@ impl Body for Upload {
 }
 
 /// Watches over the steps of a request until the response begins.
-pub struct Turns(watch::Receiver<Turn>);
+pub(super) struct Turns(watch::Receiver<Turn>);
 
 impl Turns {
     /// Waits for a response while every step happens in its time.
     ///
     /// # Errors
     /// One did not.
-    pub async fn response<R>(
+    pub(super) async fn response<R>(
         mut self,
         response: impl Future<Output = R>,
         write: Duration,
@@ -114,8 +114,18 @@ impl Turns {
 }
 
 /// A response's body on its way; it fails when the upstream lets `read` pass without sending any of it.
-pub fn download(body: Incoming, read: Duration) -> upstream::Body {
-    Download { body, read, waiting: None }.boxed_unsync()
+/// The client can only be told by an end before the end; `broken` tells the log.
+pub(super) fn download(
+    body: Incoming,
+    read: Duration,
+    broken: impl Fn(&BoxError) + Send + Unpin + 'static,
+) -> upstream::Body {
+    Download { body, read, waiting: None }
+        .map_err(move |error| {
+            broken(&error);
+            error
+        })
+        .boxed_unsync()
 }
 
 struct Download {

@@ -1,14 +1,16 @@
 //! The gateway's own answers where it has no other, worded and formatted as Kong 3.9 does
 //! (kong/error_handlers.lua, kong/tools/http.lua).
 
+use ::log::Level;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
 /// Why a request ends here. The log says more; a client sees this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     BadRequest,
+    ClientTimeout,
     FilterTrapped,
     MethodNotAllowed,
     NoCertificate,
@@ -22,6 +24,7 @@ impl Failure {
     fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::FilterTrapped => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCertificate | Self::NoTrust => StatusCode::SERVICE_UNAVAILABLE,
@@ -34,6 +37,7 @@ impl Failure {
     fn message(self) -> &'static str {
         match self {
             Self::BadRequest => "Bad request",
+            Self::ClientTimeout => "Request timeout",
             Self::FilterTrapped => "An unexpected error occurred",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NoCertificate => "No client certificate in force",
@@ -44,9 +48,27 @@ impl Failure {
         }
     }
 
-    /// The answer to a request with these headers, in the format that it likes best.
-    pub fn response(self, request: &HeaderMap, request_id: &str) -> Response<Bytes> {
-        let format = Format::of(request);
+    /// What the counters call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::ClientTimeout => "client_timeout",
+            Self::FilterTrapped => "filter_trapped",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::NoCertificate => "no_certificate",
+            Self::NoRoute => "no_route",
+            Self::NoTrust => "no_trust",
+            Self::UpstreamBroken => "upstream_broken",
+            Self::UpstreamTimeout => "upstream_timeout",
+        }
+    }
+
+    /// A client's own mistake is nothing that an admin has to look after.
+    pub(super) fn level(self) -> Level {
+        if self.status().is_client_error() { Level::Info } else { Level::Error }
+    }
+
+    pub(super) fn response(self, format: Format, request_id: &str) -> Response<Bytes> {
         let mut response = Response::new(format.body(self.message(), request_id).into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -54,8 +76,9 @@ impl Failure {
     }
 }
 
+/// How an answer is written.
 #[derive(Clone, Copy)]
-enum Format {
+pub(super) enum Format {
     Grpc,
     Html,
     Json,
@@ -64,8 +87,8 @@ enum Format {
 }
 
 impl Format {
-    /// The first with the highest quality counts; what is not known counts as JSON.
-    fn of(request: &HeaderMap) -> Self {
+    /// What a request likes best. The first with the highest quality counts; what is not known counts as JSON.
+    pub(super) fn of(request: &HeaderMap) -> Self {
         let accepted = request.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut best = (0.0, Self::Json);
         for range in accepted.flat_map(|value| value.split(',')) {
@@ -124,7 +147,7 @@ mod tests {
     fn answer(accept: Option<&'static str>) -> (String, String) {
         let mut request = HeaderMap::new();
         request.extend(accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept))));
-        let response = Failure::NoRoute.response(&request, "0f");
+        let response = Failure::NoRoute.response(Format::of(&request), "0f");
         assert_eq!(response.status(), 404);
         let content_type = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
         (content_type, String::from_utf8(response.into_body().to_vec()).unwrap())

@@ -13,7 +13,7 @@ use super::wasm;
 ///
 /// Of a request it is done before any filter sees it. Afterwards, `Connection: X-Consumer-Username`
 /// would take away what a filter has set.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = (headers.get_all(CONNECTION).iter())
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
@@ -26,14 +26,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// The headers of a request as proxy-wasm shows them: pseudo headers first.
-pub fn to_wasm(headers: &HeaderMap, method: &str, path: &str, authority: &str) -> wasm::Headers {
+pub(super) fn to_wasm(headers: &HeaderMap, method: &str, path: &str, authority: &str) -> wasm::Headers {
     let pseudo = [(":method", method), (":path", path), (":authority", authority), (":scheme", "http")];
     let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
     pseudo.into_iter().chain(fields(headers)).collect()
 }
 
 /// The headers of a response as proxy-wasm shows them.
-pub fn response_to_wasm(headers: &HeaderMap, status: u16) -> wasm::Headers {
+pub(super) fn response_to_wasm(headers: &HeaderMap, status: u16) -> wasm::Headers {
     let status = (b":status".to_vec(), status.to_string().into_bytes());
     std::iter::once(status).chain(fields(headers)).collect()
 }
@@ -44,7 +44,7 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ 
 
 /// The headers as filters left them. Pseudo headers are dropped: Kong has computed by then what it
 /// will send, and a write to `:path` was seen to change nothing. `None`: a filter wrote what is no header.
-pub fn from_wasm(headers: wasm::Headers) -> Option<HeaderMap> {
+pub(super) fn from_wasm(headers: wasm::Headers) -> Option<HeaderMap> {
     let fields = headers.into_iter().filter(|(name, _)| !name.starts_with(b":"));
     fields
         .map(|(name, value)| {
@@ -58,21 +58,21 @@ pub fn from_wasm(headers: wasm::Headers) -> Option<HeaderMap> {
 }
 
 /// Where a request came in, as told to the upstream.
-pub struct Forwarded<'a> {
-    pub client: SocketAddr,
-    pub port: u16,
+pub(super) struct Forwarded<'a> {
+    pub(super) client: SocketAddr,
+    pub(super) port: u16,
     /// Without the port.
-    pub host: &'a str,
+    pub(super) host: &'a str,
     /// As received, without the query.
-    pub path: &'a str,
+    pub(super) path: &'a str,
     /// What `strip_path` took away.
-    pub prefix: Option<&'a str>,
+    pub(super) prefix: Option<&'a str>,
 }
 
 impl Forwarded<'_> {
     /// As Kong 3.9 without trusted_ips (kong/runloop/handler.lua): a client's own values count for
     /// nothing, but for `X-Forwarded-For`, which is a list.
-    pub fn set(&self, headers: &mut HeaderMap) {
+    pub(super) fn set(&self, headers: &mut HeaderMap) {
         let client = self.client.ip().to_string();
         let known: Vec<_> = headers.get_all(FOR).iter().filter_map(|value| value.to_str().ok()).collect();
         let all = known.into_iter().chain([client.as_str()]).collect::<Vec<_>>().join(", ");
@@ -95,7 +95,7 @@ impl Forwarded<'_> {
 }
 
 /// Adds this hop to the list of those that a message went through: RFC 9110, 7.6.3.
-pub fn via(headers: &mut HeaderMap) {
+pub(super) fn via(headers: &mut HeaderMap) {
     headers.append(VIA, HeaderValue::from_static("1.1 kong/3.9.1"));
 }
 

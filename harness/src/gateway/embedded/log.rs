@@ -10,10 +10,10 @@ use time::format_description::well_known::Rfc3339;
 
 /// The last lines that one gateway and its filters have logged.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Log(Arc<Mutex<VecDeque<String>>>);
 
 impl Log {
-    pub fn line(&self, level: Level, text: impl Display) {
+    pub(super) fn line(&self, level: Level, text: impl Display) {
         // Part of a text may come from a client; a line of its making must not look like one of ours.
         let text = text.to_string().replace(|c: char| c.is_control(), " ");
         log::log!(target: "gateway", level, "{text}");
@@ -25,7 +25,7 @@ impl Log {
         lines.push_back(format!("{now} {} {text}\n", level.as_str().to_ascii_lowercase()));
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(String::as_str).collect()
     }

@@ -10,18 +10,18 @@ use super::wasm::{Properties, Unsettable};
 use crate::gateway::declarative::{Route, Service};
 
 /// The properties of one request.
-pub struct RequestProperties<'r> {
-    pub request_id: &'r str,
-    pub route: &'r Route,
-    pub service: &'r Service,
-    pub way: &'r Way,
-    pub now: OffsetDateTime,
+pub(super) struct RequestProperties<'r> {
+    pub(super) request_id: &'r str,
+    pub(super) route: &'r Route,
+    pub(super) service: &'r Service,
+    pub(super) way: &'r Way,
+    pub(super) now: OffsetDateTime,
     /// Path and query as the upstream will receive them.
-    pub upstream_uri: PathAndQuery,
+    pub(super) upstream_uri: PathAndQuery,
     /// The client certificate that a filter has selected.
-    pub selected: Option<String>,
+    pub(super) selected: Option<String>,
     /// `kong.ctx.shared`: what plugins and filters of one request tell each other.
-    pub shared: HashMap<String, Vec<u8>>,
+    pub(super) shared: HashMap<String, Vec<u8>>,
 }
 
 impl Properties for RequestProperties<'_> {
@@ -78,7 +78,7 @@ impl RequestProperties<'_> {
 }
 
 /// What filters are told outside of requests.
-pub struct OutsideProperties;
+pub(super) struct OutsideProperties;
 
 impl Properties for OutsideProperties {
     fn get(&mut self, path: &str) -> Option<Vec<u8>> {
@@ -91,7 +91,8 @@ impl Properties for OutsideProperties {
 }
 
 /// The Kong that this gateway behaves as.
-pub const VERSION: &str = "3.9.1";
+const VERSION: &str = "3.9.1";
+pub(super) const SERVED_BY: &str = "kong/3.9.1";
 
 const CERTIFICATES: &str = "kong.client_certificates.";
 const SHARED: &str = "kong.ctx.shared.";

@@ -41,6 +41,14 @@ pub struct Destination {
     pub retries: u32,
 }
 
+impl Destination {
+    /// As `Host` names it: without the port that its scheme has anyway.
+    pub fn authority(&self) -> String {
+        let usual = if self.https { 443 } else { 80 };
+        if self.port == usual { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
 /// What a client belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PoolKey {

@@ -16,7 +16,7 @@ impl Identity {
     /// The identity of connections to `server_name` that present `certificate` and accept upstreams
     /// that `trust` vouches for. `certificate` and `trust` are digests over what is in force, never
     /// names or ids: these outlive what they stand for.
-    pub fn of(certificate: Option<&Digest>, trust: Trusted<'_>, server_name: &str) -> Self {
+    pub(super) fn of(certificate: Option<&Digest>, trust: Trusted<'_>, server_name: &str) -> Self {
         let (verify, anchors, depth) = match trust {
             Trusted::Anyone => (0, &[][..], 0),
             Trusted::Below { anchors, depth } => (1, &anchors.0[..], depth),
@@ -32,7 +32,7 @@ impl Identity {
 
 /// Which upstreams a connection was verified under.
 #[derive(Clone, Copy)]
-pub enum Trusted<'a> {
+pub(super) enum Trusted<'a> {
     /// Verification is off.
     Anyone,
     /// Upstreams whose certificate chains to one of these, over at most `depth` others.
@@ -41,10 +41,10 @@ pub enum Trusted<'a> {
 
 /// SHA-256 over byte strings, each after its length, so that no two sequences of strings agree.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest([u8; 32]);
+pub(super) struct Digest([u8; 32]);
 
 impl Digest {
-    pub fn of(fields: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
+    pub(super) fn of(fields: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
         let mut hash = Sha256::new();
         for field in fields {
             let field = field.as_ref();
@@ -56,13 +56,13 @@ impl Digest {
 
     /// The digest of a client certificate: the whole chain, the key's public half, and a hash that
     /// stands for its private half.
-    pub fn of_certificate(chain: &[impl AsRef<[u8]>], public_key: &[u8], private_key: &[u8]) -> Self {
+    pub(super) fn of_certificate(chain: &[impl AsRef<[u8]>], public_key: &[u8], private_key: &[u8]) -> Self {
         let (Self(chain), Self(private_key)) = (Self::of(chain), Self::of([private_key]));
         Self::of([&chain[..], public_key, &private_key])
     }
 
     /// The digest of trust anchors, whatever their order.
-    pub fn of_anchors(anchors: &[impl AsRef<[u8]>]) -> Self {
+    pub(super) fn of_anchors(anchors: &[impl AsRef<[u8]>]) -> Self {
         let mut anchors: Vec<_> = anchors.iter().map(AsRef::as_ref).collect();
         anchors.sort_unstable();
         anchors.dedup();

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod client;
+mod compile;
 mod identity;
 mod refresh;
 mod trust;
@@ -14,10 +15,10 @@ use std::sync::Arc;
 pub use certificate::{ClientCertificate, Leaf, Unusable};
 pub use client::{Body, BoxError, Client, Destination, PoolKey, Pools, causes};
 pub use identity::Identity;
-pub use refresh::{Change, refresh};
+pub use refresh::{Change, publish, refresh};
 pub use trust::{Anchors, Verification};
 pub use watched::Watched;
-pub use way::{NoWay, Upstreams, Way};
+pub use way::{NoWay, Plugin, Upstreams, Way};
 
 /// Under which terms a request goes to its upstream.
 pub struct Terms {

@@ -26,10 +26,21 @@ pub struct Change {
 ///
 /// The caller sees to it that `upstreams` are the ones in force until this returns.
 pub fn refresh(upstreams: &Upstreams, pools: &Pools, now: OffsetDateTime) -> Vec<Change> {
+    publish(upstreams, pools, now, || ())
+}
+
+/// Puts `upstreams` in force by `swap`, in one step with what is new and good in their files.
+pub fn publish(
+    upstreams: &Upstreams,
+    pools: &Pools,
+    now: OffsetDateTime,
+    swap: impl FnOnce(),
+) -> Vec<Change> {
     let certificates = look(&upstreams.certificates, now);
     let anchors = look(&upstreams.anchors, now);
     let mut changes = Vec::new();
     pools.change(|| {
+        swap();
         changes.extend(certificates.into_iter().map(|(watched, finding)| {
             take(&watched, finding, |certificate| {
                 let leaf = &certificate.leaf;

@@ -101,7 +101,7 @@ fn now() -> OffsetDateTime {
 
 fn fingerprint(path: &Path) -> String {
     let pem = std::fs::read(path).unwrap();
-    super::certificate::Leaf::of(&super::certificate::certificates(&pem).unwrap()[0]).unwrap().fingerprint
+    certificate::Leaf::of(&certificate::certificates(&pem).unwrap()[0]).unwrap().fingerprint
 }
 
 /// `a` and `b` from files; verified against `ca.crt`.

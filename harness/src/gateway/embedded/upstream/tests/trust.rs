@@ -40,9 +40,10 @@ async fn an_upstream_that_cannot_prove_its_name_gets_no_request() {
 async fn depth_counts_what_stands_between_leaf_and_anchor() {
     let mut bench = Bench::new(&TLS13).await;
     let below =
-        |above: &Authority, length| above.intermediate(&Ca::named("below").path_length(length)).unwrap();
+        |above: &Authority, name, length| above.intermediate(&Ca::named(name).path_length(length)).unwrap();
     let root = Authority::root(&Ca::named("root").path_length(2)).unwrap();
-    let (one, two) = (below(&root, 1), below(&below(&root, 1), 0));
+    let one = below(&root, "one", 1);
+    let two = below(&one, "two", 0);
     std::fs::write(bench.path("ca.crt"), root.pem()).unwrap();
     let localhost = Asked::server("dogcatcher").reached_as("localhost".parse().unwrap());
     assert!(against(&mut bench, &one.issue(&localhost).unwrap()).await.is_ok());
