@@ -1,6 +1,7 @@
 //! Command line: one file per verb.
 
 mod certs;
+mod gateway;
 mod keys;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use time::format_description::well_known::Rfc3339;
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Gateway(verb) => gateway::run(verb),
         Verb::Keys(verb) => keys::run(verb),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -43,6 +45,8 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// A gateway, in the foreground
+    Gateway(gateway::Gateway),
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),

@@ -26,9 +26,14 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// The headers of a request as proxy-wasm shows them: pseudo headers first.
-pub(super) fn to_wasm(headers: &HeaderMap, method: &str, path: &str, authority: &str) -> wasm::Headers {
-    let pseudo = [(":method", method), (":path", path), (":authority", authority), (":scheme", "http")];
-    let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+pub(super) fn to_wasm(headers: &HeaderMap, method: &str, path: &[u8], authority: &str) -> wasm::Headers {
+    let pseudo = [
+        (":method", method.as_bytes()),
+        (":path", path),
+        (":authority", authority.as_bytes()),
+        (":scheme", b"http"),
+    ];
+    let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
     pseudo.into_iter().chain(fields(headers)).collect()
 }
 
@@ -83,7 +88,7 @@ impl Forwarded<'_> {
             ("x-forwarded-host", Some(self.host)),
             ("x-forwarded-port", Some(&port)),
             ("x-forwarded-path", Some(self.path)),
-            ("x-forwarded-prefix", self.prefix.filter(|prefix| *prefix != "/")),
+            ("x-forwarded-prefix", self.prefix),
             ("x-real-ip", Some(&client)),
         ];
         for (name, value) in fields {
@@ -153,7 +158,7 @@ mod tests {
             ("x-real-ip", "10.0.0.1"),
         ]);
         let client = SocketAddr::from(([127, 0, 0, 1], 4711));
-        let forwarded = Forwarded { client, port: 8000, host: "dogs", path: "/api/x", prefix: Some("/") };
+        let forwarded = Forwarded { client, port: 8000, host: "dogs", path: "/api/x", prefix: None };
         forwarded.set(&mut headers);
         let expected = map(&[
             ("x-forwarded-for", "203.0.113.9, 127.0.0.1"),

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
+use ::log::Level;
 use http::uri::PathAndQuery;
 use time::OffsetDateTime;
 
+use super::log::Log;
 use super::upstream::{NoWay, Unusable, Way};
 use super::wasm::{Properties, Unsettable};
 use crate::gateway::declarative::{Route, Service};
 
 /// The properties of one request.
 pub(super) struct RequestProperties<'r> {
+    pub(super) log: &'r Log,
     pub(super) request_id: &'r str,
     pub(super) route: &'r Route,
     pub(super) service: &'r Service,
@@ -35,9 +38,9 @@ impl Properties for RequestProperties<'_> {
         let value = match path {
             "kong.client.protocol" => "http",
             "kong.route_id" => &self.route.id,
-            "kong.route_name" => &self.route.name,
+            "kong.route_name" => named(&self.route.name)?,
             "kong.service_id" => &self.service.id,
-            "kong.service_name" => &self.service.name,
+            "kong.service_name" => named(&self.service.name)?,
             "kong.version" => VERSION,
             "ngx.kong_request_id" => self.request_id,
             "ngx.upstream_uri" => self.upstream_uri.as_str(),
@@ -64,6 +67,10 @@ impl Properties for RequestProperties<'_> {
         }
         Ok(())
     }
+
+    fn log(&mut self, level: Level, filter: &str, message: &str) {
+        self.log.line(level, format_args!("request {}: {filter}: {message}", self.request_id));
+    }
 }
 
 impl RequestProperties<'_> {
@@ -77,8 +84,14 @@ impl RequestProperties<'_> {
     }
 }
 
+/// What has no name has no property of it.
+fn named(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
 /// What filters are told outside of requests.
-pub(super) struct OutsideProperties;
+#[derive(Clone)]
+pub(super) struct OutsideProperties(pub(super) Log);
 
 impl Properties for OutsideProperties {
     fn get(&mut self, path: &str) -> Option<Vec<u8>> {
@@ -87,6 +100,10 @@ impl Properties for OutsideProperties {
 
     fn set(&mut self, _path: &str, _value: &[u8]) -> Result<(), Unsettable> {
         Err(Unsettable)
+    }
+
+    fn log(&mut self, level: Level, filter: &str, message: &str) {
+        self.0.line(level, format_args!("{filter}: {message}"));
     }
 }
 

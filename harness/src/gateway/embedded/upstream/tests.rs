@@ -2,7 +2,7 @@
 
 mod apart;
 mod files;
-mod mock;
+pub(crate) mod mock;
 mod trust;
 
 use std::error::Error;
