@@ -1,1 +1,16 @@
 //! YAML and JSON documents whose every value knows its line.
+//!
+//! [`parse`] makes a tree of [`Node`]s; a [`Place`] walks it and knows its path in the document; what is
+//! wrong goes into one [`Report`], so that an admin sees every problem of a document at once.
+//!
+//! No type here that holds a value has `Debug`: a document may hold private keys.
+
+mod node;
+mod parse;
+mod place;
+mod problem;
+
+pub use node::{Key, Node, Value};
+pub use parse::parse;
+pub use place::{Fields, Place, nearest};
+pub use problem::{Problem, Problems, Report};

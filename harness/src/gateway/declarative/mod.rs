@@ -1,172 +1,22 @@
-//! Kong's declarative config (`_format_version: "3.0"`), checked: what exists here is valid, its
-//! references are resolved, and nothing of the document was ignored.
+//! Kong's declarative config (`_format_version: "3.0"`). What is not supported is an error that names its
+//! line; nothing of a document is ignored, but for what changes nothing on Kong either (`tags`, timestamps).
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod certificate;
+mod host;
+mod model;
+mod names;
+mod plugin;
+mod read;
+mod route;
+mod service;
+mod upstream_mtls;
 
-/// A whole config. Indices in it point into its own lists.
-#[derive(Clone, Debug, Default)]
-pub struct Config {
-    /// Services, in the document's order.
-    pub services: Vec<Service>,
-    /// Routes, in the document's order, those nested in services too.
-    pub routes: Vec<Route>,
-    /// Client certificates, Kong's `certificates` entities.
-    pub certificates: Vec<Certificate>,
-    /// Trust anchors, Kong's `ca_certificates` entities.
-    pub ca_certificates: Vec<CaCertificate>,
-    /// The plugin upstream-mtls without a scope.
-    pub upstream_mtls: Option<UpstreamMtls>,
-}
+pub use host::{HostMatch, HostName, split_port};
+pub use model::{
+    CaCertificate, Certificate, CertificateSource, ClientCertificate, Config, Filter, HeaderMatch, PathMatch,
+    PemPair, Protocol, Route, Service, Trust, UpstreamMtls,
+};
+pub use read::{load, parse};
 
-/// Kong's service entity.
-#[derive(Clone, Debug)]
-pub struct Service {
-    pub name: String,
-    pub id: String,
-    pub protocol: Protocol,
-    pub host: String,
-    pub port: u16,
-    /// Put before what is left of the request's path; begins with `/`.
-    pub path: Option<String>,
-    pub connect_timeout: Duration,
-    pub write_timeout: Duration,
-    pub read_timeout: Duration,
-    /// How often a request is tried again when no connection could be made.
-    pub retries: u32,
-    /// Index into [`Config::certificates`].
-    pub client_certificate: Option<usize>,
-    /// Absent: not verified, Kong's default (`proxy_ssl_verify off`).
-    pub tls_verify: Option<bool>,
-    /// How many certificates may stand between leaf and trust anchor.
-    pub tls_verify_depth: Option<u8>,
-    /// Indices into [`Config::ca_certificates`].
-    pub ca_certificates: Vec<usize>,
-    pub filters: Vec<Filter>,
-    pub upstream_mtls: Option<UpstreamMtls>,
-}
-
-/// Protocol towards the upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Http,
-    Https,
-}
-
-/// Kong's route entity.
-#[derive(Clone, Debug)]
-pub struct Route {
-    pub name: String,
-    pub id: String,
-    /// Index into [`Config::services`].
-    pub service: usize,
-    /// Upper case; empty: every method.
-    pub methods: Vec<String>,
-    /// Lower case, `*.example.com` and `example.*` included; empty: every host.
-    pub hosts: Vec<String>,
-    /// Name in lower case, and the values of which one must match.
-    pub headers: Vec<(String, HeaderMatch)>,
-    /// Empty: every path.
-    pub paths: Vec<PathMatch>,
-    pub regex_priority: i64,
-    pub strip_path: bool,
-    pub preserve_host: bool,
-    pub filters: Vec<Filter>,
-    pub upstream_mtls: Option<UpstreamMtls>,
-}
-
-/// One of a route's paths.
-#[derive(Clone, Debug)]
-pub enum PathMatch {
-    /// A prefix, compared with the normalised path.
-    Prefix(String),
-    /// Written `~…`: anchored at the path's start.
-    Regex(regex::Regex),
-}
-
-/// A route's condition on one header.
-#[derive(Clone, Debug)]
-pub enum HeaderMatch {
-    /// One of these values, without regard to case.
-    AnyOf(Vec<String>),
-    /// Written `~*…`.
-    Regex(regex::Regex),
-}
-
-/// A filter with its config, from a `filter_chains` entry or from `plugins`.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    pub name: String,
-    /// What the filter receives: JSON text, or the document's own string.
-    pub config: Vec<u8>,
-    /// Where it stands in the document, for messages: `kong.yml:12: routes[0].plugins[1]`.
-    pub place: String,
-}
-
-/// Kong's certificate entity.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    pub id: String,
-    pub pair: PemPair,
-}
-
-/// A chain and its private key, as PEM. `Debug` shows neither.
-#[derive(Clone)]
-pub struct PemPair {
-    pub chain: String,
-    pub key: String,
-}
-
-impl std::fmt::Debug for PemPair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PemPair")
-    }
-}
-
-/// Kong's CA certificate entity.
-#[derive(Clone, Debug)]
-pub struct CaCertificate {
-    pub id: String,
-    pub pem: String,
-}
-
-/// Config of the plugin upstream-mtls, one instance.
-#[derive(Clone, Debug)]
-pub struct UpstreamMtls {
-    /// Names are unique.
-    pub client_certificates: Vec<ClientCertificate>,
-    /// Presented where no filter selects one; one of `client_certificates`.
-    pub client_certificate: Option<String>,
-    /// What the upstream's certificate must chain to. `None` where `tls_verify` is off.
-    pub trust: Option<Trust>,
-    pub tls_verify_depth: u8,
-    /// Between looks at the files.
-    pub reload_interval: Duration,
-}
-
-/// A client certificate by name.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    pub name: String,
-    pub source: CertificateSource,
-}
-
-/// Where a client certificate comes from.
-#[derive(Clone, Debug)]
-pub enum CertificateSource {
-    Files {
-        chain: PathBuf,
-        key: PathBuf,
-    },
-    /// Index into [`Config::certificates`].
-    Entity(usize),
-    Inline(PemPair),
-}
-
-/// Where trust anchors come from.
-#[derive(Clone, Debug)]
-pub enum Trust {
-    File(PathBuf),
-    /// Indices into [`Config::ca_certificates`].
-    Entities(Vec<usize>),
-}
+#[cfg(test)]
+mod tests;

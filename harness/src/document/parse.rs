@@ -1,0 +1,244 @@
+//! Text to tree. JSON is read as the YAML that it is.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use saphyr::{Scalar, ScalarStyle, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
+
+use super::{Key, Node, Report, Value};
+
+/// Reads a text that holds one document. What is wrong goes into the report; `None` only where no tree could
+/// be made at all.
+///
+/// Anchors, aliases and merge keys (`<<`) work. An error: a key that stands twice in one mapping or is no
+/// string, a second document, a tag other than YAML's own, and what Kong's YAML 1.1 would read as another value.
+pub fn parse(text: &str, report: &Report) -> Option<Node> {
+    let mut reader =
+        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0, report };
+    match reader.document() {
+        Ok(node) => node,
+        Err(Stop::Syntax(error)) => {
+            report.add(Some(error.marker().line()), "", error.info());
+            None
+        }
+        Err(Stop::Reported) => None,
+    }
+}
+
+/// Deeper trees could exhaust the stack; none of Kong's entities needs a tenth of it.
+const MAX_DEPTH: usize = 100;
+
+/// How many values aliases may copy: a few nested ones could otherwise fill the memory.
+const MAX_ALIASED: usize = 100_000;
+
+enum Stop {
+    Syntax(ScanError),
+    Reported,
+}
+
+impl From<ScanError> for Stop {
+    fn from(error: ScanError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+struct Reader<'t, 'r> {
+    parser: Parser<'t, StrInput<'t>>,
+    anchors: HashMap<usize, Node>,
+    aliased: usize,
+    report: &'r Report,
+}
+
+impl<'t> Reader<'t, '_> {
+    fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut document = None;
+        loop {
+            let (event, at) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+                Event::DocumentStart(_) if document.is_some() => {
+                    return Err(self.stop(at, "", "a second document starts here: only one is read"));
+                }
+                Event::DocumentStart(_) => {
+                    let (event, at) = self.next()?;
+                    document = Some(self.node(event, at, "", 0)?);
+                }
+                _ => return Err(self.stop(at, "", "no document starts here")),
+            }
+        }
+        if document.is_none() {
+            self.report.add(None, "", "the document is empty");
+        }
+        Ok(document)
+    }
+
+    fn node(&mut self, event: Event<'t>, at: Marker, path: &str, depth: usize) -> Result<Node, Stop> {
+        if depth > MAX_DEPTH {
+            return Err(self.stop(at, path, format_args!("more than {MAX_DEPTH} levels deep")));
+        }
+        let (anchor, value) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, at, path),
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text, style, tag, at, path)),
+            Event::SequenceStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), at, path);
+                (anchor, Value::List(self.list(path, depth)?))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.check_tag(tag.as_deref(), at, path);
+                (anchor, Value::Map(self.map(path, depth)?))
+            }
+            _ => return Err(self.stop(at, path, "a value was expected here")),
+        };
+        let node = Node { line: at.line(), column: at.col() + 1, value };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, anchor: usize, at: Marker, path: &str) -> Result<Node, Stop> {
+        let Some(node) = self.anchors.get(&anchor).cloned() else {
+            return Err(self.stop(at, path, "this alias stands inside of what it refers to"));
+        };
+        self.aliased += node.count();
+        if self.aliased > MAX_ALIASED {
+            return Err(self.stop(at, path, format_args!("aliases copy more than {MAX_ALIASED} values")));
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, path: &str, depth: usize) -> Result<Vec<Node>, Stop> {
+        let mut items = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                return Ok(items);
+            }
+            let path = format!("{path}[{}]", items.len());
+            items.push(self.node(event, at, &path, depth + 1)?);
+        }
+    }
+
+    fn map(&mut self, path: &str, depth: usize) -> Result<Vec<(Key, Node)>, Stop> {
+        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut merged = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let key = self.node(event, at, path, depth + 1)?;
+            let name = match key.value {
+                Value::String(name) => name,
+                _ => {
+                    self.report.add(Some(key.line), path, "a key must be a string: put it in quotes");
+                    "?".to_owned()
+                }
+            };
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let (event, at) = self.next()?;
+            let node = self.node(event, at, &path, depth + 1)?;
+            if merges {
+                merged.push((path, node));
+                continue;
+            }
+            match entries.iter().find(|(other, _)| other.name == name) {
+                Some((first, _)) => {
+                    let message =
+                        format_args!("stands here a second time, the first is on line {}", first.line);
+                    self.report.add(Some(key.line), &path, message);
+                }
+                None => entries.push((Key { name, line: key.line, column: key.column }, node)),
+            }
+        }
+        for (path, node) in merged {
+            self.merge(&mut entries, node, &path);
+        }
+        Ok(entries)
+    }
+
+    /// `<<: *one` or `<<: [*one, *two]`: adds what is not there yet.
+    fn merge(&self, entries: &mut Vec<(Key, Node)>, node: Node, path: &str) {
+        match node.value {
+            Value::Map(more) => {
+                for (key, node) in more {
+                    if !entries.iter().any(|(other, _)| other.name == key.name) {
+                        entries.push((key, node));
+                    }
+                }
+            }
+            Value::List(nodes) => nodes.into_iter().for_each(|node| self.merge(entries, node, path)),
+            _ => self.report.add(Some(node.line), path, "only a mapping can be merged"),
+        }
+    }
+
+    fn scalar(
+        &self,
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+        tag: Option<Cow<'t, Tag>>,
+        at: Marker,
+        path: &str,
+    ) -> Value {
+        if style == ScalarStyle::Plain && tag.is_none() && YAML_1_1.is_match(&text) {
+            let message = "Kong's YAML 1.1 reads another value here than YAML 1.2: write true or false, \
+                           a plain decimal number, or put it in quotes";
+            self.report.add(Some(at.line()), path, message);
+        }
+        self.check_tag(tag.as_deref(), at, path);
+        match Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref()) {
+            Some(Scalar::Null) => Value::Null,
+            Some(Scalar::Boolean(value)) => Value::Boolean(value),
+            Some(Scalar::Integer(value)) => Value::Integer(value),
+            Some(Scalar::FloatingPoint(value)) if value.is_finite() => Value::Float(*value),
+            Some(Scalar::FloatingPoint(_)) => {
+                self.report.add(Some(at.line()), path, "not a finite number");
+                Value::Null
+            }
+            Some(Scalar::String(value)) => Value::String(value.into_owned()),
+            None => {
+                self.report.add(Some(at.line()), path, "the value is not of the type that its tag names");
+                Value::Null
+            }
+        }
+    }
+
+    fn check_tag(&self, tag: Option<&Tag>, at: Marker, path: &str) {
+        if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
+            self.report.add(Some(at.line()), path, "unknown tag: only YAML's own (!!str, !!int, …) are read");
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Marker), Stop> {
+        match self.parser.next_event() {
+            Some(event) => event.map(|(event, span)| (event, span.start)).map_err(Stop::Syntax),
+            None => {
+                self.report.add(None, "", "the document ends too early");
+                Err(Stop::Reported)
+            }
+        }
+    }
+
+    fn stop(&self, at: Marker, path: &str, message: impl std::fmt::Display) -> Stop {
+        self.report.add(Some(at.line()), path, message);
+        Stop::Reported
+    }
+}
+
+/// Plain scalars that lyaml, Kong's parser, resolves to something else than the core schema of YAML 1.2 does:
+/// booleans, octal, binary and sexagesimal numbers, digits with underscores (lyaml: lib/lyaml/implicit.lua).
+static YAML_1_1: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?x) ^ (?:
+          (?: yes | Yes | YES | no | No | NO | on | On | ON | off | Off | OFF )
+        | [+-]? (?: 0_*[0-7][0-7_]* | 0b[01_]+ | 0o[0-7]+ | 0x[0-9a-fA-F]*_[0-9a-fA-F_]* )
+        | [+-]? _* [0-9][0-9_]*_[0-9_]* (?: \.[0-9_]* )?
+        | [+-]? [0-9]+ : [0-5]?[0-9] [:0-9]* (?: \.[0-9]+ )?
+    ) $";
+    #[expect(clippy::expect_used, reason = "the pattern is constant, and a test compiles it")]
+    Regex::new(pattern).expect("a valid pattern")
+});
