@@ -12,6 +12,12 @@ use std::time::Duration;
 use super::{Filters, Headers, Limits, Outcome, Properties, Root, Stream, Trap, Unsettable, Worker};
 use wat::Wat;
 
+// Requests move between threads.
+const _: fn() = || {
+    fn moves<T: Send + 'static>() {}
+    moves::<(Filters, Worker, Root, Stream)>();
+};
+
 /// Properties of a map; what is not in it cannot be set.
 #[derive(Clone, Default)]
 struct Known(BTreeMap<String, Vec<u8>>);

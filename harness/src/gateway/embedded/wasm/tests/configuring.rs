@@ -63,6 +63,14 @@ fn a_refused_configuration_says_what_the_filter_said() {
 }
 
 #[test]
+fn a_machine_that_refuses_its_start_is_refused() {
+    let wat =
+        Wat::new().add("(func (export \"proxy_on_vm_start\") (param i32 i32) (result i32) (i32.const 0))");
+    let error = worker(&filters(&[("f", &wat)])).configure("f", []).map(|_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "filter \"f\": refuses its configuration");
+}
+
+#[test]
 fn a_trap_while_configuring_touches_no_other_root() {
     let wat = Wat::new()
         .add("(global $good (mut i32) (i32.const 0))")

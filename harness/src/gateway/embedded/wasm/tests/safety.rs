@@ -3,14 +3,15 @@
 use super::wat::{CONTINUE, IMPORTS, PAUSE, REQUEST, RETURN};
 use super::*;
 
-/// Does something bad when asked by a header, else answers 200 and the number of its configurations.
+/// Spoils its memory and does something bad when asked by a header, else answers 200 and the number of its roots.
 fn bad_on_request(bad: &str) -> Wat {
     let mut wat = Wat::new();
     let header = wat.text("x-bad");
     wat.add("(global $roots (mut i32) (i32.const 0))")
         .on_configure("(global.set $roots (i32.add (global.get $roots) (i32.const 1))) (i32.const 1)")
         .on_request(&format!(
-            "(if (i32.eqz (call $get_header_map_value {REQUEST} {header} {RETURN})) (then {bad}))
+            "(if (i32.eqz (call $get_header_map_value {REQUEST} {header} {RETURN})) (then
+               (global.set $roots (i32.const 50)) {bad}))
              (call $answer (i32.add (i32.const 200) (global.get $roots))) {PAUSE}"
         ))
 }
