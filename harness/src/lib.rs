@@ -2,7 +2,9 @@
 //! the filter in, and all of them together as one stack.
 
 pub mod cli;
+pub mod demo;
 pub mod document;
 pub mod dogcatcher;
 pub mod gateway;
 pub mod pki;
+pub mod stack;

@@ -1,8 +1,11 @@
 //! Command line: one file per verb.
 
 mod certs;
+mod demo;
+mod dogcatcher;
 mod gateway;
 mod keys;
+mod up;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -12,6 +15,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the command line of this process.
 ///
@@ -19,8 +23,11 @@ use time::format_description::well_known::Rfc3339;
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Certs(verb) => certs::run(verb),
-        Verb::Gateway(verb) => gateway::run(verb),
+        Verb::Demo(typed) => demo::run(typed),
+        Verb::Dogcatcher(typed) => dogcatcher::run(typed),
+        Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
+        Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // Nobody is left to be told when stderr is closed.
@@ -45,11 +52,17 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// Bring all of it up, and walk the path and every way in which it must fail
+    Demo(demo::Typed),
+    /// The mock API that demands mutual TLS, alone
+    Dogcatcher(dogcatcher::Typed),
     /// A gateway, in the foreground
-    Gateway(gateway::Gateway),
+    Gateway(gateway::Typed),
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// PKI, Dogcatcher and gateway together, until Ctrl-C
+    Up(up::Typed),
 }
 
 /// What was typed cannot be done: every reason, one a line.
@@ -73,6 +86,23 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Waits for SIGTERM or SIGINT; on each SIGHUP before, does what a reload takes.
+fn until_stopped(mut reload: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => reload()?,
+            }
+        }
+    })
 }
 
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.

@@ -50,3 +50,27 @@ pub trait Running: Send + Sync {
     /// What the gateway has logged so far.
     fn log(&self) -> String;
 }
+
+/// Where `make filter` puts filters: `HARNESS_FILTERS`, else the nearest `filters` beside or above this executable.
+///
+/// # Errors
+/// There is no such directory.
+pub fn filters() -> anyhow::Result<PathBuf> {
+    if let Some(directory) = std::env::var_os("HARNESS_FILTERS") {
+        return Ok(directory.into());
+    }
+    let executable = std::env::current_exe()?;
+    (executable.ancestors().skip(1).map(|above| above.join("filters")).find(|directory| directory.is_dir()))
+        .ok_or_else(|| anyhow::anyhow!("no filters beside {}: run `make filter`", executable.display()))
+}
+
+/// The gateway of a name.
+///
+/// # Errors
+/// There is none of that name.
+pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Gateway>> {
+    match name {
+        "embedded" => Ok(Box::new(embedded::Embedded)),
+        _ => anyhow::bail!("no gateway is called {name:?}; there is: embedded"),
+    }
+}

@@ -1,0 +1,201 @@
+//! The gateway as the filter meets it: how a request is read, how it is changed, how a certificate is selected.
+//!
+//! There are two kinds of host, told apart by the property `ngx.upstream_uri`, which is there on Kong only:
+//!
+//! | | Kong 3.6 to 3.9 | Envoy and its like |
+//! |---|---|---|
+//! | what the upstream will receive | `ngx.upstream_uri` | `:path` |
+//! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
+//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
+//! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
+//! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
+//!
+//! The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
+//! are written: writing one that nobody answers ends the filter, and the client gets a bare 500.
+
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{MapType, Status};
+
+use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request};
+
+/// A request as the host handed it over.
+pub(crate) struct Exchange {
+    headers: Vec<Header>,
+    host: Host,
+    now: i64,
+    established: Option<Owned>,
+}
+
+/// Which kind of host, and on Kong what the upstream will receive.
+enum Host {
+    Envoy,
+    Kong { upstream_uri: Vec<u8> },
+}
+
+/// A consumer whom the gateway's own authentication has established.
+struct Owned {
+    id: Option<String>,
+    username: Option<String>,
+    custom_id: Option<String>,
+    credential: Option<String>,
+    groups: String,
+}
+
+impl Exchange {
+    /// Reads the request; who is asking only if the gateway is to say so.
+    ///
+    /// # Errors
+    /// The host does not hand it over.
+    pub(crate) fn read(ask_the_gateway: bool) -> Result<Self, Status> {
+        let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders)?;
+        let host = match hostcalls::get_property(vec!["ngx", "upstream_uri"])? {
+            Some(upstream_uri) => Host::Kong { upstream_uri },
+            None => Host::Envoy,
+        };
+        let now = hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let established = if ask_the_gateway { Some(Owned::read()?) } else { None };
+        Ok(Self {
+            headers: headers.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect(),
+            host,
+            now: i64::try_from(now).unwrap_or(i64::MAX),
+            established,
+        })
+    }
+
+    pub(crate) fn request(&self) -> Request<'_> {
+        let target = self.pseudo(b":path");
+        Request {
+            method: self.pseudo(b":method"),
+            authority: self.pseudo(b":authority"),
+            target,
+            upstream_uri: match &self.host {
+                Host::Envoy => target,
+                Host::Kong { upstream_uri } => upstream_uri,
+            },
+            headers: &self.headers,
+            established: self.established.as_ref().map(Owned::lend),
+            now: self.now,
+        }
+    }
+
+    /// Whether the gateway can present a certificate now; if not, why.
+    ///
+    /// # Errors
+    /// The host fails.
+    pub(crate) fn is_in_force(&self, certificate: &CertificateName) -> Result<Result<(), String>, Status> {
+        match self.host {
+            Host::Envoy => Ok(Ok(())),
+            Host::Kong { .. } => {
+                let state =
+                    hostcalls::get_property(vec!["kong", "client_certificates", certificate.as_str()])?;
+                Ok(match state.as_deref() {
+                    Some(b"in_force") => Ok(()),
+                    Some(reason) => Err(String::from_utf8_lossy(reason).into_owned()),
+                    None => Err("the plugin upstream-mtls is not in force for this request".to_owned()),
+                })
+            }
+        }
+    }
+
+    /// Has the gateway present a certificate.
+    ///
+    /// # Errors
+    /// The host fails.
+    pub(crate) fn present(&self, certificate: &CertificateName) -> Result<(), Status> {
+        let property = match self.host {
+            Host::Envoy => vec!["upstream_mtls", "client_certificate"],
+            Host::Kong { .. } => vec!["kong", "service", "client_certificate"],
+        };
+        hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
+    }
+
+    /// Changes what goes upstream.
+    ///
+    /// # Errors
+    /// The host fails.
+    pub(crate) fn apply(&self, edits: &Edits<'_>) -> Result<(), Status> {
+        for edit in &edits.headers {
+            let (name, value) = match edit {
+                Edit::Remove(name) => (std::str::from_utf8(name).map_err(|_| Status::BadArgument)?, None),
+                Edit::Set(name, value) => (*name, Some(value.as_bytes())),
+            };
+            hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, value)?;
+        }
+        match (&edits.target, &self.host) {
+            (None, _) => Ok(()),
+            (Some(target), Host::Envoy) => {
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(target))
+            }
+            (Some(target), Host::Kong { .. }) => {
+                hostcalls::set_property(vec!["ngx", "upstream_uri"], Some(target))
+            }
+        }
+    }
+
+    /// Answers the client.
+    ///
+    /// # Errors
+    /// The host fails.
+    pub(crate) fn refuse(&self, refusal: &Refusal<'_>) -> Result<(), Status> {
+        let format = Format::preferred(&self.headers, is_http2()?);
+        answer(refusal, format)
+    }
+
+    fn pseudo(&self, name: &[u8]) -> &[u8] {
+        self.headers.iter().find(|(each, _)| each == name).map_or(b"", |(_, value)| value)
+    }
+}
+
+/// Answers a client of whose request nothing is known.
+///
+/// # Errors
+/// The host fails.
+pub(crate) fn refuse_unread(refusal: &Refusal<'_>) -> Result<(), Status> {
+    answer(refusal, Format::Json)
+}
+
+fn answer(refusal: &Refusal<'_>, format: Format) -> Result<(), Status> {
+    let request_id = text(&["ngx", "kong_request_id"])?.unwrap_or_default();
+    let body = refusal.body(format, &request_id);
+    let grpc_status = refusal.grpc_status().to_string();
+    let mut headers = vec![("content-type", format.content_type())];
+    headers.extend(refusal.challenge.map(|challenge| ("www-authenticate", challenge)));
+    if format == Format::Grpc {
+        headers.push(("grpc-status", &grpc_status));
+    }
+    hostcalls::send_http_response(refusal.status.into(), headers, Some(body.as_bytes()))
+}
+
+fn is_http2() -> Result<bool, Status> {
+    Ok(text(&["request", "protocol"])?.is_some_and(|protocol| protocol.starts_with("HTTP/2")))
+}
+
+impl Owned {
+    fn read() -> Result<Self, Status> {
+        let field = |name| text(&["kong", "client", "consumer", name]);
+        Ok(Self {
+            id: field("id")?,
+            username: field("username")?,
+            custom_id: field("custom_id")?,
+            credential: field("credential")?,
+            groups: field("groups")?.unwrap_or_default(),
+        })
+    }
+
+    fn lend(&self) -> Established<'_> {
+        Established {
+            id: self.id.as_deref(),
+            username: self.username.as_deref(),
+            custom_id: self.custom_id.as_deref(),
+            credential: self.credential.as_deref(),
+            groups: self.groups.lines().collect(),
+        }
+    }
+}
+
+fn text(property: &[&str]) -> Result<Option<String>, Status> {
+    let value = hostcalls::get_property(property.to_vec())?;
+    Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+}

@@ -1,0 +1,122 @@
+//! What an admin writes, as it is written; nothing derived, nothing checked but its shape.
+//!
+//! The JSON Schema comes from these types (feature `schema`), so their comments are what an editor shows.
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+
+/// Checks API keys and selects the client certificate that the gateway presents to the upstream.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Config {
+    /// Who says which consumer is asking. Default: api_key.
+    pub authentication: Option<Authentication>,
+    /// Names of the header or query argument that holds the key, in order. Default: [apikey].
+    pub key_names: Option<Vec<String>>,
+    /// Look for the key in headers. Default: true.
+    pub key_in_header: Option<bool>,
+    /// Look for the key in the query. Default: true.
+    pub key_in_query: Option<bool>,
+    /// Take every configured key name out of the request before it goes upstream. Default: false.
+    pub hide_credentials: Option<bool>,
+    /// Ask OPTIONS requests for a key too. Default: true.
+    pub run_on_preflight: Option<bool>,
+    /// Realm in WWW-Authenticate. Default: none.
+    pub realm: Option<String>,
+    /// Username of the consumer that stands for requests without a valid key. Default: they are refused.
+    pub anonymous: Option<String>,
+    /// Who may ask.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub consumers: Vec<Consumer>,
+    /// Name of the client certificate where no rule matches. Default: the upstream's own setting stays.
+    pub client_certificate: Option<String>,
+    /// The first rule that matches decides.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub rules: Vec<Rule>,
+}
+
+/// Who says which consumer is asking: the API key in the request, or the gateway's own authentication plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename_all = "snake_case"))]
+pub enum Authentication {
+    // Not doc comments: they would turn the schema's `enum` into a list of `const`, which draft 4 does not know.
+    // The API key in the request.
+    ApiKey,
+    // The gateway's own authentication plugins; here only rules apply.
+    Gateway,
+}
+
+/// Somebody who asks.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Consumer {
+    /// Unique; sent upstream as X-Consumer-Username.
+    pub username: String,
+    /// Sent upstream as X-Consumer-ID.
+    pub id: Option<String>,
+    /// Sent upstream as X-Consumer-Custom-ID.
+    pub custom_id: Option<String>,
+    /// What rules may ask for.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub groups: Vec<String>,
+    /// API keys; any of them will do.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub keys: Vec<Key>,
+}
+
+/// An API key, as its digest.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Key {
+    /// Unique within the consumer; sent upstream as X-Credential-Identifier.
+    pub id: String,
+    /// SHA-256 of the key, 64 hexadecimal digits.
+    pub sha256: String,
+    /// First moment of the key, RFC 3339. Default: always.
+    pub not_before: Option<String>,
+    /// Last moment of the key, RFC 3339. Default: never ends.
+    pub not_after: Option<String>,
+}
+
+/// What becomes of requests that match: exactly one of client_certificate and deny.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Rule {
+    /// All conditions must hold; none: every request matches.
+    pub r#match: Match,
+    /// Name of the client certificate to present.
+    pub client_certificate: Option<String>,
+    /// Refuse the request.
+    pub deny: Option<Deny>,
+}
+
+/// Conditions. Of the values of one condition, any will do.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Match {
+    /// Usernames.
+    pub consumers: Option<Vec<String>>,
+    /// Groups of the consumer.
+    pub groups: Option<Vec<String>>,
+    /// HTTP methods, upper case.
+    pub methods: Option<Vec<String>>,
+    /// Beginning of the path that the upstream will receive, in whole segments.
+    pub path_prefix: Option<String>,
+    /// Host names that the client asked for, without port.
+    pub hosts: Option<Vec<String>>,
+    /// Header names with their values; all names must match, with any of the values.
+    pub headers: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// A refusal.
+#[derive(Clone, Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+pub struct Deny {
+    /// 400 to 599. Default: 403.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
+    pub status: Option<u16>,
+    /// What the client is told. Default: Forbidden.
+    pub message: Option<String>,
+}

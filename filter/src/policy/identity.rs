@@ -1,0 +1,95 @@
+//! What the upstream hears about who is asking, and what it does not hear.
+
+use super::credential::{Places, same_header};
+use super::decision::Caller;
+use super::request::{Header, Request};
+
+/// Changes to a request on its way to the upstream, each only where it changes something.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Edits<'a> {
+    pub headers: Vec<Edit<'a>>,
+    /// The target without hidden keys; `None`: as it is. On Kong the target is the property `ngx.upstream_uri`,
+    /// elsewhere `:path`.
+    pub target: Option<Vec<u8>>,
+}
+
+/// A change to one header. Removals come before the settings of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
+    Remove(&'a [u8]),
+    Set(&'static str, &'a str),
+}
+
+impl<'a> Edits<'a> {
+    /// `hidden`: where keys may be, if they are to be hidden. `target`: what the upstream would receive.
+    pub(super) fn of(caller: &Caller<'a>, request: &Request<'a>, hidden: Option<&Places>) -> Self {
+        let identity = identity(caller);
+        let mut headers = Vec::new();
+        for (number, (name, _)) in request.headers.iter().enumerate() {
+            let ours = IDENTITY_HEADERS.iter().position(|each| same_header(each.as_bytes(), name));
+            let goes = match ours {
+                // What is said once, truly and in our spelling may stay.
+                Some(ours) => !is_said(&request.headers[number], identity[ours], ours, request.headers),
+                None => hidden.is_some_and(|places| places.is_header(name)),
+            };
+            let told = || headers.contains(&Edit::Remove(name));
+            if goes && !told() {
+                headers.push(Edit::Remove(name));
+            }
+        }
+        for (ours, value) in identity.into_iter().enumerate() {
+            let Some(value) = value else { continue };
+            let there = request.headers.iter().any(|header| is_said(header, Some(value), ours, request.headers));
+            if !there {
+                headers.push(Edit::Set(IDENTITY_HEADERS[ours], value));
+            }
+        }
+        let target = hidden.and_then(|places| places.without(request.upstream_uri));
+        Self { headers, target }
+    }
+}
+
+/// Kong's key-auth sets these for a consumer, and clears those that it has nothing for.
+const IDENTITY_HEADERS: [&str; 5] = [
+    "X-Consumer-ID",
+    "X-Consumer-Custom-ID",
+    "X-Consumer-Username",
+    "X-Credential-Identifier",
+    "X-Anonymous-Consumer",
+];
+
+/// A value for each of [`IDENTITY_HEADERS`].
+fn identity<'a>(caller: &Caller<'a>) -> [Option<&'a str>; 5] {
+    match caller {
+        Caller::Anonymous(consumer) => [
+            consumer.id.as_deref(),
+            consumer.custom_id.as_deref(),
+            Some(&consumer.username),
+            None,
+            Some("true"),
+        ],
+        Caller::Consumer(consumer, key) => [
+            consumer.id.as_deref(),
+            consumer.custom_id.as_deref(),
+            Some(&consumer.username),
+            Some(&key.id),
+            None,
+        ],
+        Caller::Established(established) => [
+            established.id,
+            established.custom_id,
+            established.username,
+            established.credential,
+            None,
+        ],
+        Caller::Nobody => [None; 5],
+    }
+}
+
+/// Whether a header says just that, in our spelling, and no other header says it again.
+fn is_said((name, value): &Header, owed: Option<&str>, ours: usize, all: &[Header]) -> bool {
+    let ours = IDENTITY_HEADERS[ours].as_bytes();
+    name.eq_ignore_ascii_case(ours)
+        && owed.is_some_and(|owed| owed.as_bytes() == value)
+        && all.iter().filter(|(each, _)| each.eq_ignore_ascii_case(ours)).count() == 1
+}

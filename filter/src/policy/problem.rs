@@ -1,0 +1,87 @@
+use std::fmt;
+
+/// What is wrong with a policy, where, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where in the document: `rules[2].match.methods[0]`; empty: the document itself.
+    pub path: String,
+    pub message: String,
+}
+
+/// All that is wrong with a policy; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub(super) Vec<Problem>);
+
+impl Problems {
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// One a line.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.0.iter().enumerate() {
+            if number > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// `did you mean "x"?` in parentheses, where one of the words is near; else nothing.
+pub(super) fn did_you_mean<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> String {
+    let typed = typed.to_ascii_lowercase();
+    let near = words
+        .into_iter()
+        .map(|word| (distance(&typed, &word.to_ascii_lowercase()), word))
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance);
+    near.map(|(_, word)| format!(" (did you mean {word:?}?)")).unwrap_or_default()
+}
+
+/// How many letters have to be put in, taken out, exchanged, or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let exchanged = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let least = exchanged.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { least.min(rows[i - 2][j - 2] + 1) } else { least }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_word_is_offered_and_a_far_one_is_not() {
+        let methods = ["GET", "POST", "PUT"];
+        assert_eq!(did_you_mean("PSOT", methods), " (did you mean \"POST\"?)");
+        assert_eq!(did_you_mean("key_nmaes", ["key_names"]), " (did you mean \"key_names\"?)");
+        assert_eq!(did_you_mean("vets", ["vet"]), " (did you mean \"vet\"?)");
+        assert_eq!(did_you_mean("BREW", methods), "");
+    }
+}

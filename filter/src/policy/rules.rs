@@ -1,0 +1,116 @@
+//! Who asks for what: the first rule that matches selects the certificate, or refuses.
+
+use std::borrow::Cow;
+
+use super::credential::same_header;
+use super::decision::{Caller, Certificate, CertificateName};
+use super::path;
+use super::refusal::{Reason, Refusal};
+use super::request::Request;
+
+/// A policy's rules, compiled: what exists is valid.
+#[derive(Default)]
+pub(super) struct Rules {
+    pub(super) rules: Box<[Rule]>,
+    /// Where no rule matches.
+    pub(super) default: Option<CertificateName>,
+    /// Whether any rule asks for the path: only then does its spelling matter.
+    pub(super) look_at_paths: bool,
+}
+
+/// Empty conditions hold for every request.
+#[derive(Default)]
+pub(super) struct Rule {
+    pub(super) consumers: Box<[Box<str>]>,
+    pub(super) groups: Box<[Box<str>]>,
+    pub(super) methods: Box<[Box<str>]>,
+    /// Canonical: "" or "/a/b", never "/a/b/".
+    pub(super) path_prefix: Option<Box<str>>,
+    /// Lower case, without port.
+    pub(super) hosts: Box<[Box<str>]>,
+    pub(super) headers: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    pub(super) outcome: Outcome,
+}
+
+/// What a rule does with a request that it matches.
+pub(super) enum Outcome {
+    Deny { status: u16, message: Box<str> },
+    Present(CertificateName),
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::Deny { status: 403, message: FORBIDDEN.into() }
+    }
+}
+
+impl Rules {
+    /// The certificate for this caller's request, or why there is none.
+    pub(super) fn select<'a>(
+        &'a self,
+        caller: &Caller<'_>,
+        request: &Request<'_>,
+    ) -> Result<Certificate<'a>, Refusal<'a>> {
+        let path = if self.look_at_paths { readable(request.upstream_uri)? } else { Cow::Borrowed("") };
+        let host = host(request.authority);
+        let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, &host));
+        match matching.map(|number| (number, &self.rules[number].outcome)) {
+            Some((_, Outcome::Present(name))) => Ok(Certificate::Present(name)),
+            Some((number, Outcome::Deny { status, message })) => Err(Refusal {
+                status: *status,
+                message,
+                challenge: None,
+                reason: Reason::Denied { rule: number },
+            }),
+            None => Ok(self.default.as_ref().map_or(Certificate::Unchanged, Certificate::Present)),
+        }
+    }
+}
+
+impl Rule {
+    fn matches(&self, caller: &Caller<'_>, request: &Request<'_>, path: &str, host: &str) -> bool {
+        any(&self.consumers, |name| caller.username() == Some(name))
+            && any(&self.groups, |group| caller.is_in(group))
+            && any(&self.methods, |method| method.as_bytes() == request.method)
+            && any(&self.hosts, |each| each == host)
+            && self.path_prefix.as_ref().is_none_or(|prefix| path::is_within(path.as_bytes(), prefix.as_bytes()))
+            && self.headers.iter().all(|(name, values)| has(request, name, values))
+    }
+}
+
+fn any(values: &[Box<str>], holds: impl Fn(&str) -> bool) -> bool {
+    values.is_empty() || values.iter().any(|value| holds(value))
+}
+
+fn has(request: &Request<'_>, name: &str, values: &[Box<str>]) -> bool {
+    let named = request.headers.iter().filter(|(each, _)| same_header(each, name.as_bytes()));
+    named.into_iter().any(|(_, value)| values.iter().any(|each| each.as_bytes() == value))
+}
+
+/// A path that rules can be held against; one that is not UTF-8 cannot.
+fn readable(uri: &[u8]) -> Result<Cow<'_, str>, Refusal<'static>> {
+    let path = match path::canonical(uri) {
+        Ok(Cow::Borrowed(path)) => std::str::from_utf8(path).ok().map(Cow::Borrowed),
+        Ok(Cow::Owned(path)) => String::from_utf8(path).ok().map(Cow::Owned),
+        Err(path::Ambiguous) => None,
+    };
+    path.ok_or(Refusal {
+        status: 400,
+        message: "Ambiguous path",
+        challenge: None,
+        reason: Reason::AmbiguousPath,
+    })
+}
+
+/// The host alone, in lower case: RFC 3986, section 3.2.2. A dot at its end changes nothing.
+fn host(authority: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(authority);
+    let end = match text.rfind(':') {
+        Some(at) if !text[at..].contains(']') => at,
+        _ => text.len(),
+    };
+    let host = text[..end].trim_end_matches('.').to_ascii_lowercase();
+    Cow::Owned(host)
+}
+
+pub(super) const FORBIDDEN: &str = "Forbidden";

@@ -1,0 +1,59 @@
+//! [`Tls`] as rustls takes it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use super::{ClientCertificate, Sessions, Tls, Versions};
+
+/// # Errors
+/// A certificate, key or authority cannot be read, or the key is not the certificate's.
+pub(super) fn server_config(tls: &Tls) -> anyhow::Result<Arc<ServerConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions: &[_] = match tls.versions {
+        Versions::Both => &[&rustls::version::TLS12, &rustls::version::TLS13],
+        Versions::Tls12 => &[&rustls::version::TLS12],
+        Versions::Tls13 => &[&rustls::version::TLS13],
+    };
+    let chain = CertificateDer::pem_slice_iter(tls.chain.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .context("the server's chain")?;
+    // The library's own message would show what it failed to read.
+    let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes())
+        .map_err(|_| anyhow::anyhow!("the server's private key is not PEM"))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier(tls)?)
+        .with_single_cert(chain, key)
+        .context("the server's chain and key")?;
+    match tls.sessions {
+        Sessions::None => {
+            config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Sessions::Tickets => config.ticketer = rustls::crypto::ring::Ticketer::new()?,
+    }
+    Ok(Arc::new(config))
+}
+
+fn verifier(tls: &Tls) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
+    if tls.client_certificate == ClientCertificate::NotAsked {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    }
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(tls.client_authorities.as_bytes()) {
+        roots.add(authority.context("the client authorities")?).context("the client authorities")?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let verifier = match tls.client_certificate {
+        ClientCertificate::Asked => verifier.allow_unauthenticated(),
+        ClientCertificate::Demanded | ClientCertificate::NotAsked => verifier,
+    };
+    verifier.build().context("the client authorities")
+}

@@ -1,0 +1,182 @@
+//! PKI, Dogcatcher and a gateway, up and down as one.
+
+mod keys;
+mod places;
+mod secret;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::dogcatcher::{self, ClientCertificate, Dogcatcher, Sessions, Tls, Versions};
+use crate::gateway::{self, Gateway, Running, Setup};
+use crate::pki::{Authority, Ca, Issued, Leaf};
+
+pub use keys::{Keys, digest};
+pub use places::Places;
+pub use secret::Secret;
+
+/// What a stack is made of.
+pub struct Plan<'a> {
+    /// Kong's declarative config, written for its usual places (see [`Places`]) and with `<consumer>` for
+    /// digests of keys (see [`Keys`]).
+    pub config: &'a str,
+    /// Names of client certificates, each in a Secret of its own, that of the first being `kong-upstream-mtls`.
+    pub clients: &'a [&'a str],
+    pub proxy: SocketAddr,
+    pub status: Option<SocketAddr>,
+}
+
+/// All of it, running in a directory of its own. Dropping it takes it down and leaves nothing behind.
+pub struct Stack {
+    // In this order: the gateway is gone before its upstream, and both before their directory.
+    gateway: Box<dyn Running>,
+    dogcatcher: Dogcatcher,
+    dogcatcher_tls: Tls,
+    authority: Authority,
+    keys: Keys,
+    places: Places,
+    directory: TempDir,
+    first_client: String,
+}
+
+impl Stack {
+    /// Brings all of it up; it serves when this returns.
+    ///
+    /// # Errors
+    /// The config is refused, an address is taken, or there is no filter yet.
+    pub fn up(gateway: &dyn Gateway, plan: &Plan<'_>) -> anyhow::Result<Self> {
+        let filters = gateway::filters()?;
+        // Workers of a gateway may run as a user of their own.
+        let directory = tempfile::Builder::new()
+            .prefix("harness-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()?;
+        let authority = Authority::root(&Ca::named("harness CA"))?;
+        let own =
+            authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost,127.0.0.1".parse()?))?;
+        let tls = Tls {
+            chain: own.chain_pem(),
+            key: own.key().pem(),
+            client_authorities: authority.pem(),
+            client_certificate: ClientCertificate::Demanded,
+            versions: Versions::Both,
+            sessions: Sessions::None,
+        };
+        let dogcatcher = Dogcatcher::start(&dogcatcher::Options {
+            http: None,
+            mtls: Some((ANY_PORT, tls.clone())),
+            api_keys: Vec::new(),
+        })?;
+        let upstream = dogcatcher.mtls().context("Dogcatcher has no address")?.port();
+        let places = Places { upstream, secrets: directory.path().join("secrets") };
+        let keys = Keys::default();
+        let first_client = plan.clients.first().copied().unwrap_or_default();
+        for client in plan.clients {
+            let issued = authority.issue(&Leaf::client(client))?;
+            secret(&places, first_client, client).replace(&pair(
+                &issued.chain_pem(),
+                &issued.key().pem(),
+                &authority.pem(),
+            ))?;
+        }
+
+        let config = directory.path().join("kong.yml");
+        fs::write(&config, keys.put_into(&places.put_into(plan.config))?)?;
+        let setup = Setup { config, filters, proxy: plan.proxy, status: plan.status };
+        Ok(Self {
+            gateway: gateway.start(&setup)?,
+            dogcatcher,
+            dogcatcher_tls: tls,
+            authority,
+            keys,
+            places,
+            directory,
+            first_client: first_client.to_owned(),
+        })
+    }
+
+    pub fn gateway(&self) -> &dyn Running {
+        &*self.gateway
+    }
+
+    pub fn dogcatcher(&self) -> &Dogcatcher {
+        &self.dogcatcher
+    }
+
+    /// TLS as Dogcatcher was brought up with, for a [`Dogcatcher::set_tls`] that changes some of it.
+    pub fn dogcatcher_tls(&self) -> Tls {
+        self.dogcatcher_tls.clone()
+    }
+
+    /// Signs for the upstream and for the gateway's client certificates.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Where the stack lives while it is up.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The config file that the gateway reads.
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("kong.yml")
+    }
+
+    /// Gives the gateway another config, written as [`Plan::config`].
+    ///
+    /// # Errors
+    /// It is refused; the one before stays in force.
+    pub fn reconfigure(&self, config: &str) -> anyhow::Result<()> {
+        fs::write(self.config(), self.keys.put_into(&self.places.put_into(config))?)?;
+        self.gateway.reload()
+    }
+
+    /// SHA-256 of the client certificate that lies where the gateway finds it, lower-case hex.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn fingerprint(&self, client: &str) -> anyhow::Result<String> {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        let path = secret(&self.places, &self.first_client, client).dir().join("tls.crt");
+        Ok(digest(&CertificateDer::from_pem_file(path)?))
+    }
+
+    /// Replaces a client certificate where the gateway finds it.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn rotate(&self, client: &str, issued: &Issued) -> anyhow::Result<()> {
+        self.put(client, &issued.chain_pem(), &issued.key().pem(), &self.authority.pem())
+    }
+
+    /// Puts any content where the gateway finds a client certificate, broken content too.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn put(&self, client: &str, chain: &str, key: &str, authorities: &str) -> anyhow::Result<()> {
+        Ok(secret(&self.places, &self.first_client, client).replace(&pair(chain, key, authorities))?)
+    }
+}
+
+/// Where a client certificate is mounted.
+fn secret(places: &Places, first_client: &str, client: &str) -> Secret {
+    Secret::at(places.secrets.join(if client == first_client { "kong-upstream-mtls" } else { client }))
+}
+
+/// The files of a Secret as cert-manager writes them.
+fn pair<'a>(chain: &'a str, key: &'a str, authorities: &'a str) -> [(&'static str, &'a str); 3] {
+    [("tls.crt", chain), ("tls.key", key), ("ca.crt", authorities)]
+}
+
+/// The system chooses.
+pub const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -1,0 +1,52 @@
+//! A hidden API key reaches no upstream and no log, wherever the client put it and whatever became of it.
+
+use tests::{Setting, raw};
+
+const POLICY: &str = "key_names: [X-API-Key, api-token]
+anonymous: guest
+client_certificate: kong-client";
+
+#[test]
+fn a_hidden_key_reaches_no_upstream_from_any_place() {
+    let setting = Setting::new(POLICY);
+    let key = setting.key("model-citizen");
+    let wrong = "wrong-key-of-nobody";
+    // Target, headers, and who the upstream hears is calling.
+    let rows = [
+        ("header", "/dogs/anything".to_owned(), vec![("X-API-Key", key.as_str())]),
+        ("header in another case", "/dogs/anything".to_owned(), vec![("x-aPI-key", &key)]),
+        ("query", format!("/dogs/anything?X-API-Key={key}"), vec![]),
+        ("query, percent-encoded name", format!("/dogs/anything?X%2DAPI-Key={key}&a=1"), vec![]),
+        ("header and query", format!("/dogs/anything?X-API-Key={key}"), vec![("X-API-Key", &key)]),
+        ("two names", format!("/dogs/anything?api-token={key}"), vec![("X-API-Key", &key)]),
+        ("wrong key, so anonymous", "/dogs/anything".to_owned(), vec![("X-API-Key", wrong)]),
+        ("wrong key in the query", format!("/dogs/anything?api-token={wrong}"), vec![]),
+        ("twice, so anonymous", "/dogs/anything".to_owned(), vec![("X-API-Key", &key), ("X-API-Key", wrong)]),
+        ("twice in the query", format!("/dogs/anything?X-API-Key={key}&X-API-Key={wrong}"), vec![]),
+    ];
+    for (place, target, headers) in rows {
+        let answer = raw::get(setting.proxy(), &target, &headers);
+        assert_eq!(answer.status, 200, "{place}: {}", answer.body);
+        // Dogcatcher's answer tells the URI and every header that it saw.
+        assert!(!answer.body.contains(&key) && !answer.body.contains(wrong), "{place}: {}", answer.body);
+    }
+    let log = setting.log();
+    assert!(!log.contains(&key) && !log.contains(wrong), "{log}");
+}
+
+#[test]
+fn hiding_a_query_key_leaves_the_other_arguments_byte_for_byte() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let key = setting.key("model-citizen");
+    let target = format!("/dogs/anything?b=%2f+%20&&a&X-API-Key={key}&c=%zz&=");
+    let answer = raw::get(setting.proxy(), &target, &[]);
+    let seen: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
+    assert_eq!(seen["uri"], "/anything?b=%2f+%20&&a&c=%zz&=");
+}
+
+#[test]
+fn a_key_is_left_where_it_is_unless_it_is_to_be_hidden() {
+    let setting = Setting::new("hide_credentials: false\nclient_certificate: kong-client");
+    let seen = setting.get("/dogs/anything").key("model-citizen").send();
+    assert_eq!(seen.header("x-api-key"), [setting.key("model-citizen")]);
+}

@@ -1,0 +1,69 @@
+//! What a client says about who it is never passes, in any spelling, whatever becomes of the request.
+
+use tests::{Setting, raw};
+
+const SPOOFED: [&str; 12] = [
+    "X-Consumer-ID",
+    "X-Consumer-Custom-ID",
+    "X-Consumer-Username",
+    "X-Credential-Identifier",
+    "X-Anonymous-Consumer",
+    "x-consumer-username",
+    "X_Consumer_Username",
+    "x_consumer_id",
+    "X-Consumer_Custom-ID",
+    "X_Credential_Identifier",
+    "X_Anonymous_Consumer",
+    "X-CONSUMER-ID",
+];
+
+#[test]
+fn a_spoofed_identity_passes_in_no_outcome() {
+    let setting = Setting::new("anonymous: guest\nrun_on_preflight: false\nclient_certificate: kong-client");
+    let key = setting.key("model-citizen");
+    let outcomes = [("allowed", "GET", key.as_str()), ("anonymous", "GET", "wrong"), ("preflight", "OPTIONS", "")];
+    for (outcome, method, key) in outcomes {
+        for name in SPOOFED {
+            let request = format!(
+                "{method} /dogs/anything HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 X-API-Key: {key}\r\n{name}: the-warden\r\n{name}: the-warden-again\r\n\r\n"
+            );
+            let answer = raw::send(setting.proxy(), request.as_bytes());
+            assert_eq!(answer.status, 200, "{outcome}, {name}: {}", answer.body);
+            assert!(!answer.body.contains("the-warden"), "{outcome}, {name}: {}", answer.body);
+        }
+    }
+}
+
+#[test]
+fn the_upstream_hears_who_it_is() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let seen = setting.get("/dogs/anything").key("vet").send();
+    assert_eq!(seen.header("x-consumer-username"), ["vet"]);
+    assert_eq!(seen.header("x-consumer-id"), ["7c1e0000-0000-4000-8000-000000000001"]);
+    assert_eq!(seen.header("x-consumer-custom-id"), ["vet-1"]);
+    assert_eq!(seen.header("x-credential-identifier"), ["1"]);
+    assert!(seen.header("x-anonymous-consumer").is_empty());
+}
+
+#[test]
+fn the_upstream_hears_that_nobody_in_particular_is_asking() {
+    let setting = Setting::new("anonymous: guest\nclient_certificate: kong-client");
+    let seen = setting.get("/dogs/anything").send();
+    assert_eq!(seen.header("x-consumer-username"), ["guest"]);
+    assert_eq!(seen.header("x-anonymous-consumer"), ["true"]);
+    assert!(seen.header("x-credential-identifier").is_empty());
+}
+
+#[test]
+fn a_connection_header_cannot_strip_what_the_gateway_says() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let key = setting.key("vet");
+    let request = format!(
+        "GET /dogs/anything HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\
+         Connection: close, X-Consumer-Username, X-Consumer-ID\r\n\r\n"
+    );
+    let answer = raw::send(setting.proxy(), request.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("x-consumer-username") && answer.body.contains("x-consumer-id"), "{answer:?}");
+}
