@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use time::OffsetDateTime;
 
 use super::core::Core;
-use super::failure::{Failure, Format};
+use super::failure::{self, Failure};
 use super::forward::{self, Forward};
 use super::headers::{self, Forwarded};
 use super::properties::{RequestProperties, SERVED_BY};
@@ -38,7 +38,7 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let began = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let format = Format::of(request.headers());
+    let format = failure::format(request.headers());
     let exchange = Exchange { core, connection, id: &id, began };
     let (by, mut response) = match exchange.run(request).await {
         Ok(answered) => answered,

@@ -1,10 +1,10 @@
-//! The gateway's own answers where it has no other, worded and formatted as Kong 3.9 does
-//! (kong/error_handlers.lua, kong/tools/http.lua).
+//! The gateway's own answers where it has no other, worded as Kong 3.9 does (kong/error_handlers.lua).
 
 use ::log::Level;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
+use mtls_policy::policy::Format;
 
 /// Why a request ends here. The log says more; a client sees this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,99 +76,27 @@ impl Failure {
     }
 }
 
-/// How an answer is written.
-#[derive(Clone, Copy)]
-pub(super) enum Format {
-    Grpc,
-    Html,
-    Json,
-    Plain,
-    Xml,
-}
-
-impl Format {
-    /// What a request likes best. The first with the highest quality counts; what is not known counts as JSON.
-    pub(super) fn of(request: &HeaderMap) -> Self {
-        let accepted = request.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let mut best = (0.0, Self::Json);
-        for range in accepted.flat_map(|value| value.split(',')) {
-            let mut parts = range.split(';').map(str::trim);
-            let format = Self::named(parts.next().unwrap_or_default());
-            let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-            if quality > best.0 {
-                best = (quality, format);
-            }
-        }
-        best.1
-    }
-
-    fn named(media_type: &str) -> Self {
-        match media_type.to_ascii_lowercase().as_str() {
-            "application/grpc" => Self::Grpc,
-            "text/html" => Self::Html,
-            "text/plain" | "text/*" => Self::Plain,
-            "application/xml" => Self::Xml,
-            _ => Self::Json,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Grpc => "application/grpc",
-            Self::Html => "text/html; charset=utf-8",
-            Self::Json => "application/json; charset=utf-8",
-            Self::Plain => "text/plain; charset=utf-8",
-            Self::Xml => "application/xml; charset=utf-8",
-        }
-    }
-
-    fn body(self, message: &str, request_id: &str) -> String {
-        match self {
-            Self::Grpc => String::new(),
-            Self::Html => format!(
-                "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  \
-                 </head>\n  <body>\n    <h1>Error</h1>\n    <p>{message}.</p>\n    \
-                 <p>request_id: {request_id}</p>\n  </body>\n</html>\n"
-            ),
-            Self::Json => format!("{{\n  \"message\":\"{message}\",\n  \"request_id\":\"{request_id}\"\n}}"),
-            Self::Plain => format!("{message}\nrequest_id: {request_id}\n"),
-            Self::Xml => format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{message}</message>\n  \
-                 <requestid>{request_id}</requestid>\n</error>\n"
-            ),
-        }
-    }
+/// How the client of a request wants to be told: as Kong, and the filter, choose it.
+pub(super) fn format(request: &HeaderMap) -> Format {
+    let accept = request.get_all(ACCEPT).iter();
+    let accept: Vec<_> = accept.map(|value| (b"accept".to_vec(), value.as_bytes().to_vec())).collect();
+    Format::preferred(&accept, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(accept: Option<&'static str>) -> (String, String) {
+    #[test]
+    fn a_failure_looks_like_kongs() {
         let mut request = HeaderMap::new();
-        request.extend(accept.map(|accept| (ACCEPT, HeaderValue::from_static(accept))));
-        let response = Failure::NoRoute.response(Format::of(&request), "0f");
-        assert_eq!(response.status(), 404);
-        let content_type = response.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
-        (content_type, String::from_utf8(response.into_body().to_vec()).unwrap())
-    }
+        let json = Failure::NoRoute.response(format(&request), "0f");
+        let body = "{\n  \"message\":\"no Route matched with those values\",\n  \"request_id\":\"0f\"\n}";
+        assert_eq!((json.status().as_u16(), &json.body()[..]), (404, body.as_bytes()));
+        assert_eq!(json.headers()[CONTENT_TYPE], "application/json; charset=utf-8");
 
-    #[test]
-    fn without_a_wish_the_answer_is_json() {
-        let json = "{\n  \"message\":\"no Route matched with those values\",\n  \"request_id\":\"0f\"\n}";
-        for accept in [None, Some("*/*"), Some("image/png"), Some("application/*")] {
-            assert_eq!(answer(accept), ("application/json; charset=utf-8".into(), json.into()), "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn the_best_liked_format_is_taken() {
-        let plain = "no Route matched with those values\nrequest_id: 0f\n";
-        for accept in ["text/plain", "text/*", "text/html;q=0.5, text/plain;q=0.9, */*;q=0.1"] {
-            assert_eq!(answer(Some(accept)), ("text/plain; charset=utf-8".into(), plain.into()), "{accept}");
-        }
-        assert!(answer(Some("text/html, text/plain")).1.contains("<p>request_id: 0f</p>"));
-        assert!(answer(Some("application/xml")).1.contains("<requestid>0f</requestid>"));
-        assert_eq!(answer(Some("application/grpc")).1, "");
+        request.insert(ACCEPT, HeaderValue::from_static("text/plain"));
+        let plain = Failure::UpstreamTimeout.response(format(&request), "0f");
+        assert_eq!(&plain.body()[..], b"The upstream server is timing out\nrequest_id: 0f\n");
     }
 }

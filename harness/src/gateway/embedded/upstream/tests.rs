@@ -101,7 +101,7 @@ fn now() -> OffsetDateTime {
 
 fn fingerprint(path: &Path) -> String {
     let pem = std::fs::read(path).unwrap();
-    certificate::Leaf::of(&certificate::certificates(&pem).unwrap()[0]).unwrap().fingerprint
+    Leaf::of(&certificate::certificates(&pem).unwrap()[0]).unwrap().fingerprint
 }
 
 /// `a` and `b` from files; verified against `ca.crt`.
