@@ -54,7 +54,8 @@ impl Exchange {
             Some(upstream_uri) => Host::Kong { upstream_uri },
             None => Host::Envoy,
         };
-        let now = hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now =
+            hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let established = if ask_the_gateway { Some(Owned::read()?) } else { None };
         Ok(Self {
             headers: headers.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect(),

@@ -25,7 +25,9 @@ fn the_schema_holds_nothing_that_draft_4_does_not_know() {
                 found.push(name.clone());
                 // Names of fields are no keywords.
                 match name.as_str() {
-                    "properties" => value.as_object().unwrap().values().for_each(|each| keywords(each, found)),
+                    "properties" => {
+                        value.as_object().unwrap().values().for_each(|each| keywords(each, found))
+                    }
                     _ => keywords(value, found),
                 }
             }
@@ -47,7 +49,8 @@ fn every_field_of_the_schema_is_one_that_the_compiler_knows() {
             // Any value does: a field that is known is complained about by kind, not by name.
             let wrapped = document(json!({ name.as_str(): [[]] }));
             let problems = Policy::compile(wrapped.to_string().as_bytes()).err();
-            let unknown = problems.is_some_and(|all| all.iter().any(|one| one.message.contains("no such field")));
+            let unknown =
+                problems.is_some_and(|all| all.iter().any(|one| one.message.contains("no such field")));
             assert!(!unknown, "{path}{name}");
             let inner = if schema["items"].is_object() { &schema["items"] } else { schema };
             let list = schema["items"].is_object();

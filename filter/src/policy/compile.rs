@@ -194,7 +194,10 @@ impl Compiler<'_> {
         for (at, name) in names.iter().enumerate() {
             let path = format!("key_names[{at}]");
             if !is_token(name) {
-                self.refuse(&path, format!("{name:?} is no header name: letters, digits and !#$%&'*+-.^_`|~"));
+                self.refuse(
+                    &path,
+                    format!("{name:?} is no header name: letters, digits and !#$%&'*+-.^_`|~"),
+                );
             } else if !seen.insert(name.to_ascii_lowercase()) {
                 self.refuse(&path, format!("{name:?} is there twice"));
             }
@@ -216,7 +219,8 @@ impl Compiler<'_> {
             if let Some(first) = by_name.insert(username.clone(), number) {
                 self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
             }
-            for (field, text) in [("username", Some(&username)), ("id", id.as_ref()), ("custom_id", custom_id.as_ref())]
+            for (field, text) in
+                [("username", Some(&username)), ("id", id.as_ref()), ("custom_id", custom_id.as_ref())]
             {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
             }
@@ -342,7 +346,12 @@ impl Compiler<'_> {
         let config::Match { consumers, groups, methods, path_prefix, hosts, headers } = r#match;
         let at = format!("{at}.match");
         Rule {
-            consumers: self.named(&format!("{at}.consumers"), consumers, "consumer", known.consumers.as_ref()),
+            consumers: self.named(
+                &format!("{at}.consumers"),
+                consumers,
+                "consumer",
+                known.consumers.as_ref(),
+            ),
             groups: self.named(&format!("{at}.groups"), groups, "group", known.groups.as_ref()),
             methods: self.methods(&format!("{at}.methods"), methods),
             path_prefix: path_prefix.and_then(|prefix| self.prefix(&format!("{at}.path_prefix"), &prefix)),
@@ -406,7 +415,10 @@ impl Compiler<'_> {
         match path::canonical(written.as_bytes()) {
             Ok(path) if !written.contains('?') => std::str::from_utf8(&path).ok().map(Into::into),
             _ => {
-                self.refuse(at, format!("{written:?} is no plain path: leave out ? # ; \\ % and encoded slashes"));
+                self.refuse(
+                    at,
+                    format!("{written:?} is no plain path: leave out ? # ; \\ % and encoded slashes"),
+                );
                 None
             }
         }
@@ -460,7 +472,10 @@ impl Compiler<'_> {
     fn header_text(&mut self, at: &str, text: &str) {
         // An empty one that is required has been missed already.
         if text.contains(|c: char| c.is_control() || c == '"') || text.trim() != text {
-            self.refuse(at, format!("{text:?} cannot go into a header: control characters, quotes or outer spaces"));
+            self.refuse(
+                at,
+                format!("{text:?} cannot go into a header: control characters, quotes or outer spaces"),
+            );
         }
     }
 
@@ -482,10 +497,7 @@ impl Known {
         }
         let names = consumers.iter().map(|consumer| consumer.username.as_str()).chain(anonymous);
         let groups = consumers.iter().flat_map(|consumer| &consumer.groups);
-        Self {
-            consumers: Some(names.map(str::to_owned).collect()),
-            groups: Some(groups.cloned().collect()),
-        }
+        Self { consumers: Some(names.map(str::to_owned).collect()), groups: Some(groups.cloned().collect()) }
     }
 }
 

@@ -39,7 +39,8 @@ impl<'a> Edits<'a> {
         }
         for (ours, value) in identity.into_iter().enumerate() {
             let Some(value) = value else { continue };
-            let there = request.headers.iter().any(|header| is_said(header, Some(value), ours, request.headers));
+            let there =
+                request.headers.iter().any(|header| is_said(header, Some(value), ours, request.headers));
             if !there {
                 headers.push(Edit::Set(IDENTITY_HEADERS[ours], value));
             }
@@ -75,13 +76,9 @@ fn identity<'a>(caller: &Caller<'a>) -> [Option<&'a str>; 5] {
             Some(&key.id),
             None,
         ],
-        Caller::Established(established) => [
-            established.id,
-            established.custom_id,
-            established.username,
-            established.credential,
-            None,
-        ],
+        Caller::Established(established) => {
+            [established.id, established.custom_id, established.username, established.credential, None]
+        }
         Caller::Nobody => [None; 5],
     }
 }

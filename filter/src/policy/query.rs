@@ -97,7 +97,10 @@ mod tests {
             let came: Vec<_> = came
                 .iter()
                 .map(|(name, value)| {
-                    (std::str::from_utf8(name).unwrap(), value.as_ref().map(|v| std::str::from_utf8(v).unwrap()))
+                    (
+                        std::str::from_utf8(name).unwrap(),
+                        value.as_ref().map(|v| std::str::from_utf8(v).unwrap()),
+                    )
                 })
                 .collect();
             assert_eq!(came, owed, "{target}");

@@ -113,8 +113,10 @@ impl<'d> Place<'d> {
 
     fn deny(self) -> Deny {
         let mut fields = self.fields();
-        let deny =
-            Deny { status: fields.take("status", Place::status), message: fields.take("message", Place::string) };
+        let deny = Deny {
+            status: fields.take("status", Place::status),
+            message: fields.take("message", Place::string),
+        };
         fields.refuse_others();
         deny
     }
@@ -192,11 +194,7 @@ impl<'d> Fields<'d> {
         read(Place { value, path: self.path_of(name), found: self.found })
     }
 
-    fn required<T: Default>(
-        &mut self,
-        name: &'static str,
-        read: impl FnOnce(Place<'d>) -> Option<T>,
-    ) -> T {
+    fn required<T: Default>(&mut self, name: &'static str, read: impl FnOnce(Place<'d>) -> Option<T>) -> T {
         let there = self.map.is_none_or(|map| map.get(name).is_some_and(|value| !value.is_null()));
         if !there {
             let message = "is missing".to_owned();

@@ -22,15 +22,26 @@ pub struct Refusal<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason<'a> {
     AmbiguousPath,
-    Denied { rule: usize },
+    Denied {
+        rule: usize,
+    },
     DuplicateKey,
-    ExpiredKey { consumer: &'a str, key: &'a str },
+    ExpiredKey {
+        consumer: &'a str,
+        key: &'a str,
+    },
     NoConsumer,
     NoKey,
     NoPolicy,
     /// The certificate is selected, but the gateway cannot present it now.
-    NotInForce { certificate: &'a str, because: String },
-    NotYetValidKey { consumer: &'a str, key: &'a str },
+    NotInForce {
+        certificate: &'a str,
+        because: String,
+    },
+    NotYetValidKey {
+        consumer: &'a str,
+        key: &'a str,
+    },
     UnknownKey,
 }
 
@@ -53,26 +64,7 @@ impl<'a> Refusal<'a> {
 
     /// The body; `request_id` is empty where the host has none.
     pub fn body(&self, format: Format, request_id: &str) -> String {
-        let message = self.message;
-        match format {
-            Format::Grpc => String::new(),
-            Format::Html => format!(
-                "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  \
-                 </head>\n  <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {request_id}</p>\n  \
-                 </body>\n</html>\n",
-                markup(message)
-            ),
-            Format::Json => format!(
-                "{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}",
-                serde_json::Value::from(message)
-            ),
-            Format::Plain => format!("{message}\nrequest_id: {request_id}\n"),
-            Format::Xml => format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  \
-                 <requestid>{request_id}</requestid>\n</error>\n",
-                markup(message)
-            ),
-        }
+        format.body(self.message, request_id)
     }
 
     /// `grpc-status` for a gRPC client, as Kong maps it.
@@ -133,6 +125,29 @@ impl Format {
             Self::Xml => "application/xml; charset=utf-8",
         }
     }
+
+    /// The body of an error that says `message`.
+    pub fn body(self, message: &str, request_id: &str) -> String {
+        match self {
+            Self::Grpc => String::new(),
+            Self::Html => format!(
+                "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  \
+                 </head>\n  <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {request_id}</p>\n  \
+                 </body>\n</html>\n",
+                markup(message)
+            ),
+            Self::Json => format!(
+                "{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}",
+                serde_json::Value::from(message)
+            ),
+            Self::Plain => format!("{message}\nrequest_id: {request_id}\n"),
+            Self::Xml => format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  \
+                 <requestid>{request_id}</requestid>\n</error>\n",
+                markup(message)
+            ),
+        }
+    }
 }
 
 /// Quality in thousandths, and the format; a type that Kong does not know is JSON to it.
@@ -143,7 +158,8 @@ fn media_range(range: &str) -> Option<(u32, Format)> {
     if main.is_empty() || sub.is_empty() {
         return None;
     }
-    let quality = parts.filter_map(|part| quality(part.strip_prefix("q=").or(part.strip_prefix("Q="))?)).last();
+    let quality =
+        parts.filter_map(|part| quality(part.strip_prefix("q=").or(part.strip_prefix("Q="))?)).last();
     let format = match kind {
         "text/html" => Format::Html,
         "application/xml" => Format::Xml,
@@ -188,7 +204,9 @@ impl fmt::Display for Reason<'_> {
             Self::NotInForce { certificate, because } => {
                 write!(f, "client certificate {certificate:?} is not in force: {because}")
             }
-            Self::NotYetValidKey { consumer, key } => write!(f, "key {key:?} of {consumer:?} is not valid yet"),
+            Self::NotYetValidKey { consumer, key } => {
+                write!(f, "key {key:?} of {consumer:?} is not valid yet")
+            }
             Self::UnknownKey => f.write_str("nobody has this API key"),
         }
     }

@@ -73,7 +73,10 @@ impl Rule {
             && any(&self.groups, |group| caller.is_in(group))
             && any(&self.methods, |method| method.as_bytes() == request.method)
             && any(&self.hosts, |each| each == host)
-            && self.path_prefix.as_ref().is_none_or(|prefix| path::is_within(path.as_bytes(), prefix.as_bytes()))
+            && self
+                .path_prefix
+                .as_ref()
+                .is_none_or(|prefix| path::is_within(path.as_bytes(), prefix.as_bytes()))
             && self.headers.iter().all(|(name, values)| has(request, name, values))
     }
 }

@@ -3,6 +3,7 @@
 mod certs;
 mod demo;
 mod dogcatcher;
+mod gateway;
 mod keys;
 mod up;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
         Verb::Certs(verb) => certs::run(verb),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
+        Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
@@ -54,6 +56,8 @@ enum Verb {
     Demo(demo::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
+    /// A gateway, in the foreground
+    Gateway(gateway::Typed),
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),

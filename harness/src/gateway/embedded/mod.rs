@@ -1,5 +1,127 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
+mod body;
+mod core;
+mod exchange;
+mod failure;
+mod forward;
+mod generation;
+mod headers;
+mod log;
+mod properties;
 pub mod router;
+mod server;
+mod status;
+pub mod upstream;
 pub mod uri;
 pub mod wasm;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use tokio::sync::watch;
+
+use self::core::Core;
+use self::wasm::Filters;
+use super::{Gateway, Running, Setup};
+
+/// The driver of this gateway.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Embedded;
+
+impl Gateway for Embedded {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
+        let filters = Filters::load(&setup.filters)?;
+        let core = Arc::new(Core::new(setup.config.clone(), filters)?);
+        let proxy = bind(setup.proxy)?;
+        let status = setup.status.map(bind).transpose()?;
+        let mut running = RunningEmbedded {
+            proxy: proxy.local_addr()?,
+            status: status.as_ref().map(TcpListener::local_addr).transpose()?,
+            core: core.clone(),
+            stop: None,
+            thread: None,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let (stop, stopped) = watch::channel(());
+        running.stop = Some(stop);
+        let serve = move || runtime.block_on(serve(core, proxy, status, stopped));
+        running.thread = Some(std::thread::Builder::new().name("gateway".into()).spawn(serve)?);
+        Ok(Box::new(running))
+    }
+}
+
+/// Listens from here on: what connects before the first request is served waits for it.
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn serve(core: Arc<Core>, proxy: TcpListener, status: Option<TcpListener>, stop: watch::Receiver<()>) {
+    let watching = tokio::spawn(watch_files(core.clone()));
+    let status = async {
+        if let Some(listener) = status.and_then(|status| tokio::net::TcpListener::from_std(status).ok()) {
+            server::status(listener, core.clone(), stop.clone()).await;
+        }
+    };
+    let proxy = async {
+        if let Ok(listener) = tokio::net::TcpListener::from_std(proxy) {
+            server::proxy(listener, core.clone(), stop.clone()).await;
+        }
+    };
+    tokio::join!(proxy, status);
+    watching.abort();
+}
+
+async fn watch_files(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(core.interval()).await;
+        let core = core.clone();
+        let _ = tokio::task::spawn_blocking(move || core.refresh()).await;
+    }
+}
+
+struct RunningEmbedded {
+    proxy: SocketAddr,
+    status: Option<SocketAddr>,
+    core: Arc<Core>,
+    stop: Option<watch::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running for RunningEmbedded {
+    fn proxy(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    fn status(&self) -> Option<SocketAddr> {
+        self.status
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        self.core.reload()
+    }
+
+    fn log(&self) -> String {
+        self.core.log.text()
+    }
+}
+
+impl Drop for RunningEmbedded {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ mod wasi;
 mod worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use filters::{Filters, Limits, LoadError};
 pub use metrics::{Kind as MetricKind, Reading};
@@ -41,7 +41,7 @@ use std::sync::Arc;
 /// Names are lower case where the host made them; a lookup is without regard to case.
 pub type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What a filter may ask and change beside headers, for one request.
+/// What a filter may ask, change and tell beside headers, for one request.
 pub trait Properties {
     /// The value at a path whose segments are joined by `.`, as ngx_wasm_module does. `None` is no error to a filter.
     fn get(&mut self, path: &str) -> Option<Vec<u8>>;
@@ -51,6 +51,11 @@ pub trait Properties {
     /// # Errors
     /// There is no such property to set, or its owner refuses the value: the filter traps, as on Kong.
     fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable>;
+
+    /// Takes a line that a filter logs.
+    fn log(&mut self, level: log::Level, filter: &str, message: &str) {
+        log::log!(target: "filter", level, "{filter}: {message}");
+    }
 }
 
 /// A property that cannot be set.

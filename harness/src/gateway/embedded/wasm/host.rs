@@ -82,7 +82,7 @@ impl Host {
 
     pub(super) fn log(&mut self, level: log::Level, message: &[u8]) {
         let message = String::from_utf8_lossy(message);
-        log::log!(target: "filter", level, "{}: {message}", self.identity.name);
+        PROPERTIES.with(|properties| properties.log(level, &self.identity.name, &message));
         if let Some(heard) = &mut self.heard {
             heard.push(message.into_owned());
         }

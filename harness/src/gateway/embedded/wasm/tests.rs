@@ -4,7 +4,7 @@ mod configuring;
 mod loading;
 mod requests;
 mod safety;
-mod wat;
+pub(crate) mod wat;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

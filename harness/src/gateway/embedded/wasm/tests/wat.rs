@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A module that imports every host call under its short name (`$get_property`), and allocates without ever freeing.
 ///
 /// Bytes 0 to 7 are where host calls return an address and a length; texts lie from 1024 on.
-pub(super) struct Wat {
+pub(crate) struct Wat {
     abi: &'static str,
     body: String,
     texts: String,
@@ -13,17 +13,17 @@ pub(super) struct Wat {
 }
 
 /// Where a call returns what it hands over.
-pub(super) const RETURN: &str = "(i32.const 0) (i32.const 4)";
+pub(crate) const RETURN: &str = "(i32.const 0) (i32.const 4)";
 /// What it handed over last.
-pub(super) const RETURNED: &str = "(i32.load (i32.const 0)) (i32.load (i32.const 4))";
-pub(super) const REQUEST: &str = "(i32.const 0)";
-pub(super) const RESPONSE: &str = "(i32.const 2)";
-pub(super) const NOTHING: &str = "(i32.const 0) (i32.const 0)";
-pub(super) const CONTINUE: &str = "(i32.const 0)";
-pub(super) const PAUSE: &str = "(i32.const 1)";
+pub(crate) const RETURNED: &str = "(i32.load (i32.const 0)) (i32.load (i32.const 4))";
+pub(crate) const REQUEST: &str = "(i32.const 0)";
+pub(crate) const RESPONSE: &str = "(i32.const 2)";
+pub(crate) const NOTHING: &str = "(i32.const 0) (i32.const 0)";
+pub(crate) const CONTINUE: &str = "(i32.const 0)";
+pub(crate) const PAUSE: &str = "(i32.const 1)";
 
 /// Host calls and their arguments: `i` for 32 bits, `I` for 64.
-pub(super) const IMPORTS: &[(&str, &str)] = &[
+pub(crate) const IMPORTS: &[(&str, &str)] = &[
     ("log", "iii"),
     ("get_log_level", "i"),
     ("get_current_time_nanoseconds", "i"),
@@ -52,17 +52,17 @@ pub(super) const IMPORTS: &[(&str, &str)] = &[
 ];
 
 impl Wat {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { abi: "0_2_1", body: String::new(), texts: String::new(), next: 1024 }
     }
 
-    pub(super) fn abi(mut self, abi: &'static str) -> Self {
+    pub(crate) fn abi(mut self, abi: &'static str) -> Self {
         self.abi = abi;
         self
     }
 
     /// Puts a text into memory; the answer is its address and length as two arguments.
-    pub(super) fn text(&mut self, text: &str) -> String {
+    pub(crate) fn text(&mut self, text: &str) -> String {
         let at = self.next;
         self.next += text.len();
         let bytes: String = text.bytes().fold(String::new(), |mut all, byte| {
@@ -74,32 +74,32 @@ impl Wat {
     }
 
     /// Adds anything that a module may have.
-    pub(super) fn add(mut self, item: &str) -> Self {
+    pub(crate) fn add(mut self, item: &str) -> Self {
         self.body.push_str(item);
         self
     }
 
     /// What happens on a request's headers; `$context` is there. The code leaves an action.
-    pub(super) fn on_request(self, code: &str) -> Self {
+    pub(crate) fn on_request(self, code: &str) -> Self {
         self.add(&format!(
             "(func (export \"proxy_on_request_headers\") (param $context i32) (param i32 i32) (result i32) {code})"
         ))
     }
 
-    pub(super) fn on_response(self, code: &str) -> Self {
+    pub(crate) fn on_response(self, code: &str) -> Self {
         self.add(&format!(
             "(func (export \"proxy_on_response_headers\") (param $context i32) (param i32 i32) (result i32) {code})"
         ))
     }
 
     /// What happens when a root is configured; `$context` and `$size` are there. The code leaves 1 or 0.
-    pub(super) fn on_configure(self, code: &str) -> Self {
+    pub(crate) fn on_configure(self, code: &str) -> Self {
         self.add(&format!(
             "(func (export \"proxy_on_configure\") (param $context i32) (param $size i32) (result i32) {code})"
         ))
     }
 
-    pub(super) fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let mut imports = String::new();
         for (name, arguments) in IMPORTS {
             let arguments = arguments.replace('i', " i32").replace('I', " i64");
@@ -126,7 +126,7 @@ impl Wat {
         )
     }
 
-    pub(super) fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         ::wat::parse_str(self.source()).unwrap_or_else(|error| panic!("{error}\n{}", self.source()))
     }
 }

@@ -1,0 +1,67 @@
+//! `harness gateway`: a gateway in the foreground.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Usage, print, until_stopped};
+use crate::gateway::embedded::Embedded;
+use crate::gateway::{self, Gateway, Running, Setup};
+
+/// What was typed.
+#[derive(Args)]
+#[command(
+    after_help = "SIGHUP takes over the config file as it is then; a config that is refused changes nothing.
+SIGTERM and SIGINT let requests under way end, for a few seconds."
+)]
+pub(super) struct Typed {
+    /// Which gateway
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    gateway: Kind,
+    /// Kong's declarative config, YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where clients are served; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    proxy: SocketAddr,
+    /// Where GET /status is served; without it: nowhere
+    #[arg(long, value_name = "ADDR")]
+    status: Option<SocketAddr>,
+    /// Directory of NAME.wasm and NAME.meta.json [default: HARNESS_FILTERS, else where `make filter` puts them]
+    #[arg(long, value_name = "DIR")]
+    filters: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Kind {
+    #[default]
+    Embedded,
+}
+
+pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
+    let Typed { gateway, config, proxy, status, filters } = typed;
+    if !config.is_file() {
+        return Err(Usage(vec![format!("{}: no such file", config.display())]).into());
+    }
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let filters = filters.map_or_else(gateway::filters, Ok)?;
+    let running = match gateway {
+        Kind::Embedded => Embedded.start(&Setup { config, filters, proxy, status })?,
+    };
+    print(&addresses(&*running))?;
+    until_stopped(|| {
+        // The gateway's log says why; nobody is left to be told when stderr is closed.
+        let _ = match running.reload() {
+            Ok(()) => writeln!(io::stderr(), "config reloaded"),
+            Err(_) => writeln!(io::stderr(), "config refused; the one before stays in force"),
+        };
+        Ok(())
+    })
+}
+
+fn addresses(running: &dyn Running) -> String {
+    let status = running.status().map(|address| format!("status http://{address}\n"));
+    format!("proxy http://{}\n{}", running.proxy(), status.unwrap_or_default())
+}

@@ -1,0 +1,115 @@
+//! What all requests of one gateway share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use ::log::Level;
+use time::OffsetDateTime;
+
+use super::generation::Generation;
+use super::log::Log;
+use super::upstream::{Change, Pools, publish, refresh};
+use super::wasm::Filters;
+
+/// A gateway but for its listeners.
+pub(super) struct Core {
+    file: PathBuf,
+    pub(super) filters: Filters,
+    pub(super) pools: Pools,
+    pub(super) log: Log,
+    pub(super) counters: Counters,
+    in_force: RwLock<Arc<Generation>>,
+    /// Held by whoever changes what is in force, from what it looks at until it is done.
+    changing: Mutex<()>,
+    pub(super) reloads: Counters,
+}
+
+impl Core {
+    /// # Errors
+    /// The config is refused.
+    pub(super) fn new(file: PathBuf, filters: Filters) -> anyhow::Result<Self> {
+        let log = Log::default();
+        let generation = Generation::load(&file, &filters, &log, None)?;
+        let core = Self {
+            file,
+            filters,
+            pools: Pools::default(),
+            log,
+            counters: Counters::default(),
+            in_force: RwLock::new(Arc::new(generation)),
+            changing: Mutex::default(),
+            reloads: Counters::default(),
+        };
+        core.refresh();
+        Ok(core)
+    }
+
+    pub(super) fn in_force(&self) -> Arc<Generation> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over the config file as it is now. All is made ready first; then one pointer changes.
+    ///
+    /// # Errors
+    /// The config is refused; the one before stays in force.
+    pub(super) fn reload(&self) -> anyhow::Result<()> {
+        let changing = self.changing();
+        let loaded = Generation::load(&self.file, &self.filters, &self.log, Some(&self.in_force()));
+        self.reloads.count(if loaded.is_ok() { "taken" } else { "refused" });
+        let next = Arc::new(loaded.inspect_err(|error| {
+            self.log
+                .line(Level::Error, format_args!("config refused, the one before stays in force: {error:#}"));
+        })?);
+        let changes = publish(&next.upstreams, &self.pools, now(), || {
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        });
+        drop(changing);
+        changes.iter().for_each(|change| self.log.line(level(change), change));
+        self.log.line(Level::Info, "config reloaded");
+        Ok(())
+    }
+
+    /// Looks at the certificate files once.
+    pub(super) fn refresh(&self) {
+        let _changing = self.changing();
+        let changes = refresh(&self.in_force().upstreams, &self.pools, now());
+        changes.iter().for_each(|change| self.log.line(level(change), change));
+    }
+
+    /// Until the next look at the files.
+    pub(super) fn interval(&self) -> Duration {
+        self.in_force().upstreams.interval.unwrap_or(IDLE).max(SHORTEST)
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of requests, or of reloads.
+#[derive(Default)]
+pub(super) struct Counters(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Counters {
+    pub(super) fn count(&self, outcome: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+    }
+
+    pub(super) fn read(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn level(change: &Change) -> Level {
+    if change.outcome.is_ok() { Level::Info } else { Level::Error }
+}
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// Where there are no files, connections of what has expired still are to be closed.
+const IDLE: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_millis(10);

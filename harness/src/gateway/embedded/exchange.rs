@@ -1,0 +1,227 @@
+//! The way of one request: route, filters, certificate, upstream, and back.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderName, HeaderValue, SERVER};
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, Request, Response, StatusCode, Version, request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use time::OffsetDateTime;
+
+use super::core::Core;
+use super::failure::{self, Failure};
+use super::forward::{self, Forward};
+use super::headers::{self, Forwarded};
+use super::properties::{RequestProperties, SERVED_BY};
+use super::router::{Match, RouteRequest};
+use super::upstream::{Body, NoWay};
+use super::uri::Target;
+use super::wasm::{LocalResponse, Outcome, Stream};
+
+/// Both ends of a client's connection.
+#[derive(Clone, Copy)]
+pub(super) struct Connection {
+    pub(super) client: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// Answers one request, whatever becomes of it.
+pub(super) async fn answer(
+    core: &Core,
+    connection: Connection,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let format = failure::format(request.headers());
+    let exchange = Exchange { core, connection, id: &id, began };
+    let (by, mut response) = match exchange.run(request).await {
+        Ok(answered) => answered,
+        Err(Failed { failure, why }) => {
+            core.log.line(failure.level(), format_args!("request {id}: {}: {why}", failure.name()));
+            (failure.name(), failure.response(format, &id).map(full))
+        }
+    };
+    core.counters.count(by);
+    let headers = response.headers_mut();
+    if by != PROXIED {
+        headers.insert(SERVER, HeaderValue::from_static(SERVED_BY));
+        headers.insert(RESPONSE_LATENCY, forward::milliseconds(began));
+    }
+    headers.extend(HeaderValue::from_str(&id).map(|id| (REQUEST_ID, id)));
+    response
+}
+
+/// What the counters call the answer, and the answer.
+type Answered = (&'static str, Response<Body>);
+
+/// What a client is told, and what the log is.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) why: String,
+}
+
+impl Failed {
+    pub(super) fn new(failure: Failure, why: impl Display) -> Self {
+        Self { failure, why: why.to_string() }
+    }
+}
+
+struct Exchange<'e> {
+    core: &'e Core,
+    connection: Connection,
+    id: &'e str,
+    began: Instant,
+}
+
+impl Exchange<'_> {
+    async fn run(&self, request: Request<Incoming>) -> Result<Answered, Failed> {
+        let (mut head, body) = request.into_parts();
+        let authority = acceptable(&head)?;
+        let generation = self.core.in_force();
+        let bad = |error: &dyn Display| Failed::new(Failure::BadRequest, error);
+        let raw = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let target = Target::parse(raw).map_err(|error| bad(&error))?;
+        let found = generation.router.route(&RouteRequest {
+            method: head.method.as_str(),
+            host: Some(authority.as_str()),
+            port: self.connection.local.port(),
+            target: &target,
+            headers: &head.headers,
+        });
+        let Match { route: index, service, prefix, upstream_uri } = found
+            .ok_or_else(|| Failed::new(Failure::NoRoute, format_args!("{} {authority}", head.method)))?;
+        let upstream_uri = upstream_uri.parse::<PathAndQuery>().map_err(|error| bad(&error))?;
+        let broken = || Failed::new(Failure::FilterTrapped, "the router found what is not there");
+        let route = generation.config.routes.get(index).ok_or_else(broken)?;
+        let service = generation.config.services.get(service).ok_or_else(broken)?;
+        let way = generation.upstreams.way(index).ok_or_else(broken)?;
+
+        headers::strip_hop_by_hop(&mut head.headers);
+        let mut properties = RequestProperties {
+            log: &self.core.log,
+            request_id: self.id,
+            route,
+            service,
+            way,
+            now: OffsetDateTime::now_utc(),
+            upstream_uri,
+            selected: None,
+            shared: HashMap::new(),
+        };
+        let chain = generation.chain(index);
+        let mut stream = (!chain.is_empty()).then(|| Stream::start(chain));
+        if let Some(stream) = &mut stream
+            && let Some(response) = filter(stream, &mut head, &target, &authority, &mut properties)?
+        {
+            return Ok((ANSWERED_BY_FILTER, local(response)?));
+        }
+
+        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(|no| {
+            let trust = matches!(no, NoWay::Trust(_));
+            Failed::new(if trust { Failure::NoTrust } else { Failure::NoCertificate }, no)
+        })?;
+        let destination = &way.destination;
+        let client = (self.core.pools.client(destination, &terms))
+            .map_err(|error| Failed::new(Failure::NoCertificate, error))?;
+
+        let host = if route.preserve_host { authority.to_string() } else { destination.authority() };
+        let host = HeaderValue::from_str(&host).map_err(|error| Failed::new(Failure::BadRequest, error))?;
+        head.headers.insert(HOST, host);
+        let forwarded = Forwarded {
+            client: self.connection.client,
+            port: self.connection.local.port(),
+            host: authority.host(),
+            path: head.uri.path(),
+            prefix: prefix.as_deref(),
+        };
+        forwarded.set(&mut head.headers);
+        head.headers.extend(HeaderValue::from_str(self.id).map(|id| (REQUEST_ID, id)));
+
+        let (log, request_id, began) = (&self.core.log, self.id, self.began);
+        let forward = Forward { client, service, destination, log, request_id, began };
+        let mut response = forward.send(head, &properties.upstream_uri, body).await?;
+        if let Some(stream) = stream {
+            self.filter_response(stream, &mut response, &mut properties);
+        }
+        Ok((PROXIED, response))
+    }
+
+    /// A filter that fails here fails in the log only: Kong was seen to send the response all the same.
+    fn filter_response(
+        &self,
+        mut stream: Stream,
+        response: &mut Response<Body>,
+        properties: &mut RequestProperties<'_>,
+    ) {
+        let mut shown = headers::response_to_wasm(response.headers(), response.status().as_u16());
+        let filtered = stream.response_headers(&mut shown, properties);
+        stream.finish();
+        match filtered {
+            Ok(()) => *response.headers_mut() = headers::from_wasm(shown).unwrap_or_default(),
+            Err(trap) => self.core.log.line(::log::Level::Error, format_args!("request {}: {trap}", self.id)),
+        }
+    }
+}
+
+/// Lets the filters see a request and change it. `Some`: a filter answers it.
+fn filter(
+    stream: &mut Stream,
+    head: &mut request::Parts,
+    target: &Target,
+    authority: &Authority,
+    properties: &mut RequestProperties<'_>,
+) -> Result<Option<LocalResponse>, Failed> {
+    let mut shown =
+        headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), authority.as_str());
+    match stream.request_headers(&mut shown, properties) {
+        Ok(Outcome::Continue) => {
+            let written = headers::from_wasm(shown);
+            head.headers = written
+                .ok_or_else(|| Failed::new(Failure::FilterTrapped, "a filter wrote what is no header"))?;
+            Ok(None)
+        }
+        Ok(Outcome::Respond(response)) => Ok(Some(response)),
+        Err(trap) => Err(Failed::new(Failure::FilterTrapped, trap)),
+    }
+}
+
+fn local(answer: LocalResponse) -> Result<Response<Body>, Failed> {
+    let invalid = || Failed::new(Failure::FilterTrapped, "a filter answered with what is no response");
+    let mut response = Response::new(full(answer.body.into()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).map_err(|_| invalid())?;
+    *response.headers_mut() = headers::from_wasm(answer.headers).ok_or_else(invalid)?;
+    headers::strip_hop_by_hop(response.headers_mut());
+    Ok(response)
+}
+
+/// Refuses what nginx refuses before Kong sees it; gives the host that was asked for.
+fn acceptable(head: &request::Parts) -> Result<Authority, Failed> {
+    let bad = |why: &str| Failed::new(Failure::BadRequest, why);
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Failed::new(Failure::MethodNotAllowed, &head.method));
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()),
+        (None, _) if head.version < Version::HTTP_11 => Some(Authority::from_static("localhost")),
+        _ => None,
+    };
+    let named = head.uri.authority().cloned();
+    let authority = host.map(|host| named.unwrap_or(host)).ok_or_else(|| bad("not one valid Host"))?;
+    if authority.as_str().contains('@') { Err(bad("user information in the Host")) } else { Ok(authority) }
+}
+
+pub(super) fn full(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+const PROXIED: &str = "proxied";
+const ANSWERED_BY_FILTER: &str = "answered_by_filter";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");

@@ -1,0 +1,79 @@
+//! One config in force, with all that is made of it: ready before the first request sees it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::log::Log;
+use super::properties::OutsideProperties;
+use super::router::Router;
+use super::upstream::Upstreams;
+use super::wasm::{Filters, Root, Worker};
+use crate::gateway::declarative::{self, Config, Filter};
+
+/// A config, compiled. A request keeps the one that it began with.
+pub(super) struct Generation {
+    pub(super) config: Config,
+    pub(super) router: Router,
+    pub(super) upstreams: Upstreams,
+    /// By worker, then by route.
+    chains: Vec<Vec<Vec<Root>>>,
+    turn: AtomicUsize,
+}
+
+impl Generation {
+    /// Loads a config. Filters are configured in workers of its own, as `kong reload` does: those of the
+    /// generation `before` serve on undisturbed.
+    ///
+    /// # Errors
+    /// The config is refused: by its format, by a filter, or for a certificate in it.
+    pub(super) fn load(
+        file: &Path,
+        filters: &Filters,
+        log: &Log,
+        before: Option<&Self>,
+    ) -> anyhow::Result<Self> {
+        let names = filters.names().map(str::to_owned).collect();
+        let config = declarative::load(file, &names)?;
+        let before = before.map(|before| &before.upstreams);
+        let upstreams = Upstreams::compile(&config, before)
+            .map_err(|problems| anyhow!(problems.join("\n")))
+            .with_context(|| file.display().to_string())?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+        let chains = (0..workers).map(|_| chains(&config, filters, log)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { router: Router::new(&config), config, upstreams, chains, turn: AtomicUsize::new(0) })
+    }
+
+    /// The filters for a request on a route: those of its service, then its own. Workers take turns.
+    pub(super) fn chain(&self, route: usize) -> &[Root] {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.chains.len().max(1);
+        self.chains.get(turn).and_then(|chains| chains.get(route)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// All chains, in a worker of their own.
+fn chains(config: &Config, filters: &Filters, log: &Log) -> anyhow::Result<Vec<Vec<Root>>> {
+    let worker = Worker::new(filters, OutsideProperties(log.clone()));
+    let mut problems = Vec::new();
+    let mut configure = |filters: &[Filter]| -> Vec<Root> {
+        let roots = filters.iter().filter_map(|filter| {
+            let refused = |error| problems.push(format!("{}: {error}", filter.place));
+            worker.configure(&filter.name, filter.config.as_slice()).map_err(refused).ok()
+        });
+        roots.collect()
+    };
+    let services: Vec<_> = config.services.iter().map(|service| configure(&service.filters)).collect();
+    let routes = config.routes.iter().map(|route| {
+        let service = services.get(route.service).into_iter().flatten().cloned();
+        service.chain(configure(&route.filters)).collect()
+    });
+    let routes = routes.collect();
+    if !problems.is_empty() {
+        bail!(problems.join("\n"));
+    }
+    Ok(routes)
+}
+
+/// Each has the filters' memory once; more than a few gain nothing here.
+const MOST_WORKERS: usize = 4;

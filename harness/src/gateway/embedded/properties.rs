@@ -1,0 +1,115 @@
+//! What filters may ask and change beside headers: what Kong 3.9 and its plugin upstream-mtls answer.
+
+use std::collections::HashMap;
+
+use ::log::Level;
+use http::uri::PathAndQuery;
+use time::OffsetDateTime;
+
+use super::log::Log;
+use super::upstream::{NoWay, Unusable, Way};
+use super::wasm::{Properties, Unsettable};
+use crate::gateway::declarative::{Route, Service};
+
+/// The properties of one request.
+pub(super) struct RequestProperties<'r> {
+    pub(super) log: &'r Log,
+    pub(super) request_id: &'r str,
+    pub(super) route: &'r Route,
+    pub(super) service: &'r Service,
+    pub(super) way: &'r Way,
+    pub(super) now: OffsetDateTime,
+    /// Path and query as the upstream will receive them.
+    pub(super) upstream_uri: PathAndQuery,
+    /// The client certificate that a filter has selected.
+    pub(super) selected: Option<String>,
+    /// `kong.ctx.shared`: what plugins and filters of one request tell each other.
+    pub(super) shared: HashMap<String, Vec<u8>>,
+}
+
+impl Properties for RequestProperties<'_> {
+    fn get(&mut self, path: &str) -> Option<Vec<u8>> {
+        if let Some(name) = path.strip_prefix(CERTIFICATES) {
+            return self.offer(name).map(String::into_bytes);
+        }
+        if let Some(key) = path.strip_prefix(SHARED) {
+            return self.shared.get(key).cloned();
+        }
+        let value = match path {
+            "kong.client.protocol" => "http",
+            "kong.route_id" => &self.route.id,
+            "kong.route_name" => named(&self.route.name)?,
+            "kong.service_id" => &self.service.id,
+            "kong.service_name" => named(&self.service.name)?,
+            "kong.version" => VERSION,
+            "ngx.kong_request_id" => self.request_id,
+            "ngx.upstream_uri" => self.upstream_uri.as_str(),
+            _ => return None,
+        };
+        Some(value.as_bytes().to_vec())
+    }
+
+    fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable> {
+        if let Some(key) = path.strip_prefix(SHARED) {
+            self.shared.insert(key.to_owned(), value.to_vec());
+            return Ok(());
+        }
+        let value = std::str::from_utf8(value).map_err(|_| Unsettable)?;
+        match path {
+            "kong.service.client_certificate" => match self.way.offer(value, self.now) {
+                Some(Ok(())) => self.selected = Some(value.to_owned()),
+                _ => return Err(Unsettable),
+            },
+            "ngx.upstream_uri" if value.starts_with('/') => {
+                self.upstream_uri = value.parse().map_err(|_| Unsettable)?;
+            }
+            _ => return Err(Unsettable),
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, level: Level, filter: &str, message: &str) {
+        self.log.line(level, format_args!("request {}: {filter}: {message}", self.request_id));
+    }
+}
+
+impl RequestProperties<'_> {
+    fn offer(&self, name: &str) -> Option<String> {
+        Some(match self.way.offer(name, self.now)? {
+            Ok(()) => "in_force".into(),
+            Err(NoWay::Certificate { why: Unusable::Expired(_), .. }) => "expired".into(),
+            Err(NoWay::Certificate { why, .. }) => why.to_string(),
+            Err(other) => other.to_string(),
+        })
+    }
+}
+
+/// What has no name has no property of it.
+fn named(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// What filters are told outside of requests.
+#[derive(Clone)]
+pub(super) struct OutsideProperties(pub(super) Log);
+
+impl Properties for OutsideProperties {
+    fn get(&mut self, path: &str) -> Option<Vec<u8>> {
+        (path == "kong.version").then(|| VERSION.into())
+    }
+
+    fn set(&mut self, _path: &str, _value: &[u8]) -> Result<(), Unsettable> {
+        Err(Unsettable)
+    }
+
+    fn log(&mut self, level: Level, filter: &str, message: &str) {
+        self.0.line(level, format_args!("{filter}: {message}"));
+    }
+}
+
+/// The Kong that this gateway behaves as.
+const VERSION: &str = "3.9.1";
+pub(super) const SERVED_BY: &str = "kong/3.9.1";
+
+const CERTIFICATES: &str = "kong.client_certificates.";
+const SHARED: &str = "kong.ctx.shared.";

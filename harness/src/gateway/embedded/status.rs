@@ -1,0 +1,79 @@
+//! What a gateway tells about itself: no keys, nothing that a client has sent.
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::core::Core;
+use super::exchange::full;
+use super::upstream::{Body, ClientCertificate, Plugin, Watched};
+
+/// `GET /status`.
+pub(super) fn answer(core: &Core, request: &Request<Incoming>) -> Response<Body> {
+    let (status, value) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/status") => (StatusCode::OK, report(core)),
+        (_, "/status") => (StatusCode::METHOD_NOT_ALLOWED, json!({ "message": "Method not allowed" })),
+        _ => (StatusCode::NOT_FOUND, json!({ "message": "Not found" })),
+    };
+    let mut response = Response::new(full(format!("{value:#}\n").into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn report(core: &Core) -> Value {
+    let generation = core.in_force();
+    let filters =
+        core.filters.metrics().into_iter().map(
+            |reading| json!({ "filter": &*reading.filter, "name": &*reading.name, "value": reading.value }),
+        );
+    let pools = core.pools.keys().into_iter().map(|key| {
+        let (host, port) = (&key.destination.host, key.destination.port);
+        json!({ "identity": key.identity.to_string(), "host": host, "port": port })
+    });
+    json!({
+        "reloads": core.reloads.read(),
+        "requests": core.counters.read(),
+        "filters": filters.collect::<Vec<_>>(),
+        "upstream_mtls": generation.upstreams.plugins.iter().map(|plugin| instance(plugin)).collect::<Vec<_>>(),
+        "pools": pools.collect::<Vec<_>>(),
+    })
+}
+
+fn instance(plugin: &Plugin) -> Value {
+    let certificates = plugin.certificates.iter().map(|(name, watched)| certificate(name, watched));
+    let trust = plugin.trust().map(|anchors| {
+        let not_after = anchors.in_force().ok().and_then(|anchors| date(anchors.not_after));
+        json!({ "first_not_after": not_after, "refused": refused(anchors.refused()) })
+    });
+    json!({
+        "scope": plugin.scope,
+        "client_certificates": certificates.collect::<Vec<_>>(),
+        "trust": trust,
+    })
+}
+
+fn certificate(name: &str, watched: &Watched<ClientCertificate>) -> Value {
+    let in_force = watched.in_force().ok();
+    let leaf = in_force.as_ref().map(|certificate| &certificate.leaf);
+    json!({
+        "name": name,
+        "subject": leaf.map(|leaf| &leaf.subject),
+        "fingerprint": leaf.map(|leaf| &leaf.fingerprint),
+        "not_before": leaf.and_then(|leaf| date(leaf.not_before)),
+        "not_after": leaf.and_then(|leaf| date(leaf.not_after)),
+        // Why what the files hold now is not in force; null: it is.
+        "refused": refused(watched.refused()),
+    })
+}
+
+fn refused(why: Option<super::upstream::Unusable>) -> Option<String> {
+    why.map(|why| why.to_string())
+}
+
+fn date(at: OffsetDateTime) -> Option<String> {
+    at.format(&Rfc3339).ok()
+}

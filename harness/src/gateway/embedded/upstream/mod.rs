@@ -1,0 +1,38 @@
+//! The plugin upstream-mtls and Kong's own upstream TLS settings: which client certificate goes to a
+//! service, which upstreams are believed, and which requests may share a connection.
+
+mod certificate;
+mod client;
+mod compile;
+mod identity;
+mod refresh;
+mod trust;
+mod watched;
+mod way;
+
+use std::sync::Arc;
+
+pub use certificate::{ClientCertificate, Leaf, Unusable};
+pub use client::{Body, BoxError, Client, Destination, PoolKey, Pools, causes};
+pub use identity::Identity;
+pub use refresh::{Change, publish, refresh};
+pub use trust::{Anchors, Verification};
+pub use watched::Watched;
+pub use way::{NoWay, Plugin, Upstreams, Way};
+
+/// Under which terms a request goes to its upstream.
+pub struct Terms {
+    pub certificate: Option<Arc<ClientCertificate>>,
+    pub verification: Verification,
+}
+
+impl Terms {
+    fn pool_key(&self, destination: &Arc<Destination>) -> PoolKey {
+        let certificate = self.certificate.as_ref().map(|certificate| &certificate.digest);
+        let identity = Identity::of(certificate, self.verification.identity(), &destination.host);
+        PoolKey { identity, destination: destination.clone() }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

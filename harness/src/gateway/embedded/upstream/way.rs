@@ -1,0 +1,152 @@
+//! From a route to its upstream: what a request may present there, and whom it believes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::Terms;
+use super::certificate::{ClientCertificate, Unusable};
+use super::client::{Destination, PoolKey};
+use super::trust::{Anchors, Verification};
+use super::watched::{Material, Watched};
+
+/// Ways of all routes of one config.
+#[derive(Default)]
+pub struct Upstreams {
+    /// By index of the route.
+    pub(super) ways: Vec<Way>,
+    pub plugins: Vec<Arc<Plugin>>,
+    pub(super) certificates: Vec<Arc<Watched<ClientCertificate>>>,
+    pub(super) anchors: Vec<Arc<Watched<Anchors>>>,
+    /// Between looks at the files: the shortest that an admin asked for. Absent: there are none.
+    pub interval: Option<Duration>,
+}
+
+/// How requests of one route get to its service.
+pub struct Way {
+    pub destination: Arc<Destination>,
+    /// The instance of upstream-mtls that serves the route: its own, else its service's, else the global
+    /// one. As in Kong, one instance serves a request, with all of its config and nothing of the others'.
+    pub plugin: Option<Arc<Plugin>>,
+    /// `service.client_certificate`, presented where neither a filter nor the plugin says otherwise.
+    pub(super) own: Option<Arc<Watched<ClientCertificate>>>,
+    pub(super) verification: Verification,
+}
+
+/// One instance of upstream-mtls.
+pub struct Plugin {
+    /// `global`, `service NAME` or `route NAME`.
+    pub scope: String,
+    pub certificates: BTreeMap<String, Arc<Watched<ClientCertificate>>>,
+    pub(super) default: Option<String>,
+    pub(super) trust: Option<(Arc<Watched<Anchors>>, u8)>,
+}
+
+/// Why a request does not go to its upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    Certificate {
+        name: String,
+        why: Unusable,
+    },
+    /// A client certificate was to be presented to a service that is spoken to in plain HTTP.
+    Plaintext,
+    Trust(Unusable),
+}
+
+impl Upstreams {
+    /// The way of a route, by its index in the config.
+    pub fn way(&self, route: usize) -> Option<&Way> {
+        self.ways.get(route)
+    }
+
+    /// What there may be clients for at `now`.
+    pub fn pool_keys(&self, now: OffsetDateTime) -> HashSet<PoolKey> {
+        self.ways.iter().flat_map(|way| way.pool_keys(now)).collect()
+    }
+}
+
+impl Way {
+    /// Whether a filter may select the client certificate `name` at `now`. `None`: upstream-mtls is not here.
+    pub fn offer(&self, name: &str, now: OffsetDateTime) -> Option<Result<(), NoWay>> {
+        let plugin = self.plugin.as_ref()?;
+        let offered = if self.destination.https { plugin.named(name, now) } else { Err(NoWay::Plaintext) };
+        Some(offered.map(drop))
+    }
+
+    /// The terms for a request whose filters selected a client certificate, or none.
+    ///
+    /// # Errors
+    /// There is no such certificate, it is out of its validity, or nothing says which upstreams to believe.
+    pub fn terms(&self, selected: Option<&str>, now: OffsetDateTime) -> Result<Terms, NoWay> {
+        let default = self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref());
+        let certificate = match (selected.or(default), &self.plugin, &self.own) {
+            (Some(name), Some(plugin), _) => Some(plugin.named(name, now)?),
+            (Some(name), None, _) => {
+                return Err(NoWay::Certificate { name: name.into(), why: Unusable::Unknown });
+            }
+            (None, _, Some(own)) => Some(usable("service.client_certificate", own, now)?),
+            (None, _, None) => None,
+        };
+        match (self.destination.https, certificate) {
+            (false, Some(_)) => Err(NoWay::Plaintext),
+            (false, None) => Ok(Terms { certificate: None, verification: Verification::Off }),
+            (true, certificate) => Ok(Terms { certificate, verification: self.verification()? }),
+        }
+    }
+
+    fn verification(&self) -> Result<Verification, NoWay> {
+        match self.plugin.as_ref().and_then(|plugin| plugin.trust.as_ref()) {
+            Some((anchors, depth)) => {
+                let anchors = anchors.in_force().map_err(NoWay::Trust)?;
+                Ok(Verification::Against { anchors, depth: *depth })
+            }
+            None => Ok(self.verification.clone()),
+        }
+    }
+
+    fn pool_keys(&self, now: OffsetDateTime) -> Vec<PoolKey> {
+        let names = self.plugin.iter().flat_map(|plugin| plugin.certificates.keys());
+        let selections = names.map(|name| Some(name.as_str())).chain([None]);
+        let terms = selections.filter_map(|selected| self.terms(selected, now).ok());
+        terms.map(|terms| terms.pool_key(&self.destination)).collect()
+    }
+}
+
+impl Plugin {
+    /// What it checks upstreams against; `None`: nothing.
+    pub fn trust(&self) -> Option<&Watched<Anchors>> {
+        self.trust.as_ref().map(|(anchors, _)| &**anchors)
+    }
+
+    fn named(&self, name: &str, now: OffsetDateTime) -> Result<Arc<ClientCertificate>, NoWay> {
+        match self.certificates.get(name) {
+            Some(certificate) => usable(name, certificate, now),
+            None => Err(NoWay::Certificate { name: name.into(), why: Unusable::Unknown }),
+        }
+    }
+}
+
+fn usable(
+    name: &str,
+    certificate: &Watched<ClientCertificate>,
+    now: OffsetDateTime,
+) -> Result<Arc<ClientCertificate>, NoWay> {
+    let checked = certificate.in_force().and_then(|in_force| in_force.check(now).map(|()| in_force));
+    checked.map_err(|why| NoWay::Certificate { name: name.into(), why })
+}
+
+impl fmt::Display for NoWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate { name, why } => write!(f, "client certificate {name:?}: {why}"),
+            Self::Plaintext => f.write_str(
+                "the service is spoken to in plain HTTP, where no client certificate can be presented",
+            ),
+            Self::Trust(why) => write!(f, "trust anchors: {why}"),
+        }
+    }
+}
