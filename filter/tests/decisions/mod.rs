@@ -152,13 +152,40 @@ const SAYS_ANN: &str = "+X-Consumer-Username=ann +X-Credential-Identifier=1";
 const SAYS_BOB: &str = "+X-Consumer-Username=bob +X-Credential-Identifier=1";
 
 const ROWS: &[Row] = &[
-    Row { name: "key in the header", headers: &[("x-api-key", "ann")], owed: "ann c", edits: SAYS_ANN, ..PLAIN },
+    Row {
+        name: "key in the header",
+        headers: &[("x-api-key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
     Row { name: "key in the query", target: "/?X-API-Key=ann", owed: "ann c", edits: SAYS_ANN, ..PLAIN },
-    Row { name: "escaped in the query", target: "/?X%2DAPI-Key=a%6en", owed: "ann c", edits: SAYS_ANN, ..PLAIN },
-    Row { name: "query names have a case", target: "/?x-api-key=ann", owed: "401 No API key found in request", ..PLAIN },
+    Row {
+        name: "escaped in the query",
+        target: "/?X%2DAPI-Key=a%6en",
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "query names have a case",
+        target: "/?x-api-key=ann",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
     Row { name: "no key", owed: "401 No API key found in request", ..PLAIN },
-    Row { name: "empty key", headers: &[("X-API-Key", "")], owed: "401 No API key found in request", ..PLAIN },
-    Row { name: "argument without a value", target: "/?X-API-Key", owed: "401 No API key found in request", ..PLAIN },
+    Row {
+        name: "empty key",
+        headers: &[("X-API-Key", "")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "argument without a value",
+        target: "/?X-API-Key",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
     Row { name: "unknown key", headers: &[("X-API-Key", "eve")], owed: "401 Unauthorized", ..PLAIN },
     Row { name: "expired key", headers: &[("X-API-Key", "old")], owed: "401 Unauthorized", ..PLAIN },
     Row { name: "key of tomorrow", headers: &[("X-API-Key", "new")], owed: "401 Unauthorized", ..PLAIN },
@@ -175,7 +202,12 @@ const ROWS: &[Row] = &[
         owed: "401 Duplicate API key found",
         ..PLAIN
     },
-    Row { name: "query twice", target: "/?X-API-Key=ann&X-API-Key=ann", owed: "401 Duplicate API key found", ..PLAIN },
+    Row {
+        name: "query twice",
+        target: "/?X-API-Key=ann&X-API-Key=ann",
+        owed: "401 Duplicate API key found",
+        ..PLAIN
+    },
     Row {
         name: "header before query",
         target: "/?X-API-Key=eve",
@@ -192,7 +224,13 @@ const ROWS: &[Row] = &[
         edits: "-b -a +X-Consumer-Username=ann +X-Credential-Identifier=1",
         ..PLAIN
     },
-    Row { name: "an empty first name ends the search", policy: TWO_NAMES, headers: &[("a", ""), ("b", "ann")], owed: "401 No API key found in request", ..PLAIN },
+    Row {
+        name: "an empty first name ends the search",
+        policy: TWO_NAMES,
+        headers: &[("a", ""), ("b", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
     Row {
         name: "hidden in every place",
         policy: TWO_NAMES,
@@ -225,7 +263,12 @@ const ROWS: &[Row] = &[
         name: "a preflight passes, but says nothing about itself",
         policy: ANONYMOUS,
         method: "OPTIONS",
-        headers: &[("x_consumer_username", "warden"), ("X-Consumer-ID", "0"), ("X-Consumer-ID", "1"), ("a", "eve")],
+        headers: &[
+            ("x_consumer_username", "warden"),
+            ("X-Consumer-ID", "0"),
+            ("X-Consumer-ID", "1"),
+            ("a", "eve"),
+        ],
         owed: "nobody unchanged",
         edits: "-x_consumer_username -X-Consumer-ID -a",
         ..PLAIN
@@ -244,22 +287,138 @@ const ROWS: &[Row] = &[
         edits: "-X_Consumer_Username +X-Credential-Identifier=1",
         ..PLAIN
     },
-    Row { name: "no rule matches", policy: RULES, headers: &[("k", "ann")], owed: "ann other", edits: SAYS_ANN, ..PLAIN },
-    Row { name: "group, method and path", policy: RULES, method: "POST", target: "/dogs/7", headers: &[("k", "bob")], owed: "bob vet", edits: SAYS_BOB, ..PLAIN },
-    Row { name: "another method", policy: RULES, target: "/dogs/7", headers: &[("k", "bob")], owed: "bob night", edits: SAYS_BOB, ..PLAIN },
-    Row { name: "half a segment", policy: RULES, method: "POST", target: "/dogsled", headers: &[("k", "bob")], owed: "bob night", edits: SAYS_BOB, ..PLAIN },
-    Row { name: "header with one of the values", policy: RULES, headers: &[("k", "bob"), ("x-shift", "late")], owed: "bob shift", edits: SAYS_BOB, ..PLAIN },
-    Row { name: "header with another value", policy: RULES, headers: &[("k", "bob"), ("x-shift", "lately")], owed: "bob night", edits: SAYS_BOB, ..PLAIN },
-    Row { name: "host without regard to case and port", policy: RULES, method: "DELETE", headers: &[("k", "ann")], owed: "405 not here", ..PLAIN },
-    Row { name: "denied path", policy: RULES, target: "/locked/7", headers: &[("k", "ann")], owed: "403 Forbidden", ..PLAIN },
-    Row { name: "denied path, spelt otherwise", policy: RULES, target: "/x/%2e%2e//%6cocked", headers: &[("k", "ann")], owed: "403 Forbidden", ..PLAIN },
-    Row { name: "ambiguous path", policy: RULES, target: "/x%2flocked", headers: &[("k", "ann")], owed: "400 Ambiguous path", ..PLAIN },
-    Row { name: "rules see what the upstream will see", policy: RULES, target: "/open", upstream_uri: Some("/locked"), headers: &[("k", "ann")], owed: "403 Forbidden", ..PLAIN },
-    Row { name: "without a rule on paths none is ambiguous", target: "/x%2flocked;v", headers: &[("X-API-Key", "ann")], owed: "ann c", edits: SAYS_ANN, ..PLAIN },
-    Row { name: "a key comes before a path", policy: RULES, target: "/locked", owed: "401 No API key found in request", ..PLAIN },
-    Row { name: "the gateway names nobody", policy: GATEWAY, owed: "401 No API key found in request", ..PLAIN },
-    Row { name: "the gateway names somebody", policy: GATEWAY, established: Some(("bob", "vets")), owed: "bob vet", edits: "+X-Consumer-Username=bob", ..PLAIN },
-    Row { name: "the gateway names somebody else", policy: GATEWAY, established: Some(("ann", "night")), headers: &[("X-Consumer-Username", "bob")], owed: "ann c", edits: "-X-Consumer-Username +X-Consumer-Username=ann", ..PLAIN },
+    Row {
+        name: "no rule matches",
+        policy: RULES,
+        headers: &[("k", "ann")],
+        owed: "ann other",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "group, method and path",
+        policy: RULES,
+        method: "POST",
+        target: "/dogs/7",
+        headers: &[("k", "bob")],
+        owed: "bob vet",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "another method",
+        policy: RULES,
+        target: "/dogs/7",
+        headers: &[("k", "bob")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "half a segment",
+        policy: RULES,
+        method: "POST",
+        target: "/dogsled",
+        headers: &[("k", "bob")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "header with one of the values",
+        policy: RULES,
+        headers: &[("k", "bob"), ("x-shift", "late")],
+        owed: "bob shift",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "header with another value",
+        policy: RULES,
+        headers: &[("k", "bob"), ("x-shift", "lately")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "host without regard to case and port",
+        policy: RULES,
+        method: "DELETE",
+        headers: &[("k", "ann")],
+        owed: "405 not here",
+        ..PLAIN
+    },
+    Row {
+        name: "denied path",
+        policy: RULES,
+        target: "/locked/7",
+        headers: &[("k", "ann")],
+        owed: "403 Forbidden",
+        ..PLAIN
+    },
+    Row {
+        name: "denied path, spelt otherwise",
+        policy: RULES,
+        target: "/x/%2e%2e//%6cocked",
+        headers: &[("k", "ann")],
+        owed: "403 Forbidden",
+        ..PLAIN
+    },
+    Row {
+        name: "ambiguous path",
+        policy: RULES,
+        target: "/x%2flocked",
+        headers: &[("k", "ann")],
+        owed: "400 Ambiguous path",
+        ..PLAIN
+    },
+    Row {
+        name: "rules see what the upstream will see",
+        policy: RULES,
+        target: "/open",
+        upstream_uri: Some("/locked"),
+        headers: &[("k", "ann")],
+        owed: "403 Forbidden",
+        ..PLAIN
+    },
+    Row {
+        name: "without a rule on paths none is ambiguous",
+        target: "/x%2flocked;v",
+        headers: &[("X-API-Key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "a key comes before a path",
+        policy: RULES,
+        target: "/locked",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names nobody",
+        policy: GATEWAY,
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names somebody",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        owed: "bob vet",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names somebody else",
+        policy: GATEWAY,
+        established: Some(("ann", "night")),
+        headers: &[("X-Consumer-Username", "bob")],
+        owed: "ann c",
+        edits: "-X-Consumer-Username +X-Consumer-Username=ann",
+        ..PLAIN
+    },
 ];
 
 /// A policy, and all that is wrong with it, a line each.
