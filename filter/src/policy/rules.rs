@@ -57,7 +57,7 @@ impl Rules {
         caller: &Caller<'_>,
         request: &Request<'_>,
     ) -> Result<Certificate<'a>, Refusal<'a>> {
-        let path = if self.look_at_paths { readable(request.upstream_uri)? } else { Cow::Borrowed("") };
+        let path = if self.look_at_paths { readable(request.target)? } else { Cow::Borrowed("") };
         let host = host(request.authority);
         let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, &host));
         match matching.map(|number| (number, &self.rules[number].outcome)) {
