@@ -21,6 +21,8 @@ use table::Table;
 /// # Errors
 /// It cannot be brought up at all.
 pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
+    // reqwest takes the process's, and is built without one. That there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let stack = Stack::up(
         gateway,
         &Plan {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue, SERVER};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Response, StatusCode, Version, request};
 use http_body_util::{BodyExt, Full};
@@ -16,12 +16,14 @@ use time::OffsetDateTime;
 use super::core::Core;
 use super::failure::{self, Failure};
 use super::forward::{self, Forward};
+use super::generation::Generation;
 use super::headers::{self, Forwarded};
 use super::properties::{RequestProperties, SERVED_BY};
 use super::router::{Match, RouteRequest};
-use super::upstream::{Body, NoWay};
+use super::upstream::{Body, NoWay, Way};
 use super::uri::Target;
 use super::wasm::{LocalResponse, Outcome, Stream};
+use crate::gateway::declarative::{Route, Service};
 
 /// Both ends of a client's connection.
 #[derive(Clone, Copy)]
@@ -83,24 +85,11 @@ impl Exchange<'_> {
     async fn run(&self, request: Request<Incoming>) -> Result<Answered, Failed> {
         let (mut head, body) = request.into_parts();
         let authority = acceptable(&head)?;
+        let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let target = Target::parse(target).map_err(|error| Failed::new(Failure::BadRequest, error))?;
         let generation = self.core.in_force();
-        let bad = |error: &dyn Display| Failed::new(Failure::BadRequest, error);
-        let raw = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
-        let target = Target::parse(raw).map_err(|error| bad(&error))?;
-        let found = generation.router.route(&RouteRequest {
-            method: head.method.as_str(),
-            host: Some(authority.as_str()),
-            port: self.connection.local.port(),
-            target: &target,
-            headers: &head.headers,
-        });
-        let Match { route: index, service, prefix, upstream_uri } = found
-            .ok_or_else(|| Failed::new(Failure::NoRoute, format_args!("{} {authority}", head.method)))?;
-        let upstream_uri = upstream_uri.parse::<PathAndQuery>().map_err(|error| bad(&error))?;
-        let broken = || Failed::new(Failure::FilterTrapped, "the router found what is not there");
-        let route = generation.config.routes.get(index).ok_or_else(broken)?;
-        let service = generation.config.services.get(service).ok_or_else(broken)?;
-        let way = generation.upstreams.way(index).ok_or_else(broken)?;
+        let found = self.route(&generation, &head, &authority, &target)?;
+        let Found { index, route, service, way, prefix, upstream_uri } = found;
 
         headers::strip_hop_by_hop(&mut head.headers);
         let mut properties = RequestProperties {
@@ -122,27 +111,12 @@ impl Exchange<'_> {
             return Ok((ANSWERED_BY_FILTER, local(response)?));
         }
 
-        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(|no| {
-            let trust = matches!(no, NoWay::Trust(_));
-            Failed::new(if trust { Failure::NoTrust } else { Failure::NoCertificate }, no)
-        })?;
+        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(no_way)?;
         let destination = &way.destination;
         let client = (self.core.pools.client(destination, &terms))
             .map_err(|error| Failed::new(Failure::NoCertificate, error))?;
-
         let host = if route.preserve_host { authority.to_string() } else { destination.authority() };
-        let host = HeaderValue::from_str(&host).map_err(|error| Failed::new(Failure::BadRequest, error))?;
-        head.headers.insert(HOST, host);
-        let forwarded = Forwarded {
-            client: self.connection.client,
-            port: self.connection.local.port(),
-            host: authority.host(),
-            path: head.uri.path(),
-            prefix: prefix.as_deref(),
-        };
-        forwarded.set(&mut head.headers);
-        head.headers.extend(HeaderValue::from_str(self.id).map(|id| (REQUEST_ID, id)));
-
+        self.address(&mut head, &host, authority.host(), prefix.as_deref())?;
         let (log, request_id, began) = (&self.core.log, self.id, self.began);
         let forward = Forward { client, service, destination, log, request_id, began };
         let mut response = forward.send(head, &properties.upstream_uri, body).await?;
@@ -150,6 +124,58 @@ impl Exchange<'_> {
             self.filter_response(stream, &mut response, &mut properties);
         }
         Ok((PROXIED, response))
+    }
+
+    fn route<'g>(
+        &self,
+        generation: &'g Generation,
+        head: &request::Parts,
+        authority: &Authority,
+        target: &Target,
+    ) -> Result<Found<'g>, Failed> {
+        let request = RouteRequest {
+            method: head.method.as_str(),
+            host: Some(authority.as_str()),
+            port: self.connection.local.port(),
+            target,
+            headers: &head.headers,
+        };
+        let Match { route: index, service, prefix, upstream_uri } = (generation.router.route(&request))
+            .ok_or_else(|| Failed::new(Failure::NoRoute, format_args!("{} {authority}", head.method)))?;
+        let broken = || Failed::new(Failure::FilterTrapped, "the router found what is not there");
+        Ok(Found {
+            index,
+            route: generation.config.routes.get(index).ok_or_else(broken)?,
+            service: generation.config.services.get(service).ok_or_else(broken)?,
+            way: generation.upstreams.way(index).ok_or_else(broken)?,
+            prefix,
+            upstream_uri: upstream_uri.parse().map_err(|error| Failed::new(Failure::BadRequest, error))?,
+        })
+    }
+
+    /// Sets what no filter has a say in.
+    fn address(
+        &self,
+        head: &mut request::Parts,
+        host: &str,
+        asked_host: &str,
+        prefix: Option<&str>,
+    ) -> Result<(), Failed> {
+        let host = HeaderValue::from_str(host).map_err(|error| Failed::new(Failure::BadRequest, error))?;
+        head.headers.insert(HOST, host);
+        // How the body is framed is the connection's business, and hyper knows how long it is.
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.remove(TRANSFER_ENCODING);
+        let forwarded = Forwarded {
+            client: self.connection.client,
+            port: self.connection.local.port(),
+            host: asked_host,
+            path: head.uri.path(),
+            prefix,
+        };
+        forwarded.set(&mut head.headers);
+        head.headers.extend(HeaderValue::from_str(self.id).map(|id| (REQUEST_ID, id)));
+        Ok(())
     }
 
     /// A filter that fails here fails in the log only: Kong was seen to send the response all the same.
@@ -167,6 +193,21 @@ impl Exchange<'_> {
             Err(trap) => self.core.log.line(::log::Level::Error, format_args!("request {}: {trap}", self.id)),
         }
     }
+}
+
+/// A route, and what goes with it.
+struct Found<'g> {
+    index: usize,
+    route: &'g Route,
+    service: &'g Service,
+    way: &'g Way,
+    prefix: Option<String>,
+    upstream_uri: PathAndQuery,
+}
+
+fn no_way(no: NoWay) -> Failed {
+    let failure = if matches!(no, NoWay::Trust(_)) { Failure::NoTrust } else { Failure::NoCertificate };
+    Failed::new(failure, no)
 }
 
 /// Lets the filters see a request and change it. `Some`: a filter answers it.
