@@ -8,13 +8,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, Version, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use time::OffsetDateTime;
 
 use super::core::Core;
 use super::failure::{self, Failure};
+use super::filtering::Filtering;
 use super::forward::{self, Forward};
 use super::generation::Generation;
 use super::headers::{self, Forwarded};
@@ -22,7 +23,6 @@ use super::properties::{RequestProperties, SERVED_BY};
 use super::router::{Match, RouteRequest};
 use super::upstream::{Body, NoWay, Way};
 use super::uri::Target;
-use super::wasm::{LocalResponse, Outcome, Stream};
 use crate::gateway::declarative::{Route, Service};
 
 /// Both ends of a client's connection.
@@ -55,7 +55,7 @@ pub(super) async fn answer(
         headers.insert(SERVER, HeaderValue::from_static(SERVED_BY));
         headers.insert(RESPONSE_LATENCY, forward::milliseconds(began));
     }
-    headers.extend(HeaderValue::from_str(&id).map(|id| (REQUEST_ID, id)));
+    headers::set(headers, REQUEST_ID, Some(&id));
     response
 }
 
@@ -103,12 +103,9 @@ impl Exchange<'_> {
             selected: None,
             shared: HashMap::new(),
         };
-        let chain = generation.chain(index);
-        let mut stream = (!chain.is_empty()).then(|| Stream::start(chain));
-        if let Some(stream) = &mut stream
-            && let Some(response) = filter(stream, &mut head, &target, &authority, &mut properties)?
-        {
-            return Ok((ANSWERED_BY_FILTER, local(response)?));
+        let mut filtering = Filtering::start(generation.chain(index));
+        if let Some(response) = filtering.request(&mut head, &target, &authority, &mut properties)? {
+            return Ok((ANSWERED_BY_FILTER, response));
         }
 
         let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(no_way)?;
@@ -120,9 +117,7 @@ impl Exchange<'_> {
         let (log, request_id, began) = (&self.core.log, self.id, self.began);
         let forward = Forward { client, service, destination, log, request_id, began };
         let mut response = forward.send(head, &properties.upstream_uri, body).await?;
-        if let Some(stream) = stream {
-            self.filter_response(stream, &mut response, &mut properties);
-        }
+        filtering.response(&mut response, &mut properties);
         Ok((PROXIED, response))
     }
 
@@ -174,24 +169,8 @@ impl Exchange<'_> {
             prefix,
         };
         forwarded.set(&mut head.headers);
-        head.headers.extend(HeaderValue::from_str(self.id).map(|id| (REQUEST_ID, id)));
+        headers::set(&mut head.headers, REQUEST_ID, Some(self.id));
         Ok(())
-    }
-
-    /// A filter that fails here fails in the log only: Kong was seen to send the response all the same.
-    fn filter_response(
-        &self,
-        mut stream: Stream,
-        response: &mut Response<Body>,
-        properties: &mut RequestProperties<'_>,
-    ) {
-        let mut shown = headers::response_to_wasm(response.headers(), response.status().as_u16());
-        let filtered = stream.response_headers(&mut shown, properties);
-        stream.finish();
-        match filtered {
-            Ok(()) => *response.headers_mut() = headers::from_wasm(shown).unwrap_or_default(),
-            Err(trap) => self.core.log.line(::log::Level::Error, format_args!("request {}: {trap}", self.id)),
-        }
     }
 }
 
@@ -208,37 +187,6 @@ struct Found<'g> {
 fn no_way(no: NoWay) -> Failed {
     let failure = if matches!(no, NoWay::Trust(_)) { Failure::NoTrust } else { Failure::NoCertificate };
     Failed::new(failure, no)
-}
-
-/// Lets the filters see a request and change it. `Some`: a filter answers it.
-fn filter(
-    stream: &mut Stream,
-    head: &mut request::Parts,
-    target: &Target,
-    authority: &Authority,
-    properties: &mut RequestProperties<'_>,
-) -> Result<Option<LocalResponse>, Failed> {
-    let mut shown =
-        headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), authority.as_str());
-    match stream.request_headers(&mut shown, properties) {
-        Ok(Outcome::Continue) => {
-            let written = headers::from_wasm(shown);
-            head.headers = written
-                .ok_or_else(|| Failed::new(Failure::FilterTrapped, "a filter wrote what is no header"))?;
-            Ok(None)
-        }
-        Ok(Outcome::Respond(response)) => Ok(Some(response)),
-        Err(trap) => Err(Failed::new(Failure::FilterTrapped, trap)),
-    }
-}
-
-fn local(answer: LocalResponse) -> Result<Response<Body>, Failed> {
-    let invalid = || Failed::new(Failure::FilterTrapped, "a filter answered with what is no response");
-    let mut response = Response::new(full(answer.body.into()));
-    *response.status_mut() = StatusCode::from_u16(answer.status).map_err(|_| invalid())?;
-    *response.headers_mut() = headers::from_wasm(answer.headers).ok_or_else(invalid)?;
-    headers::strip_hop_by_hop(response.headers_mut());
-    Ok(response)
 }
 
 /// Refuses what nginx refuses before Kong sees it; gives the host that was asked for.

@@ -199,6 +199,31 @@ async fn status_tells_what_is_in_force_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_request_under_way_is_answered_before_the_gateway_is_down() {
+    let Bench { gateway, mock: _mock, directory: _directory, .. } = Bench::new().await;
+    let (send, body) = fed();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let uri = format!("http://{}/dogs", gateway.proxy());
+    let response =
+        client.request(Request::post(uri).header("x-cert", "a").body(body).unwrap()).await.unwrap();
+    let down = tokio::task::spawn_blocking(|| drop(gateway));
+    send.send("the end".into()).await.unwrap();
+    drop(send);
+    let answer = Answer::of(response).await;
+    assert!(answer.body.ends_with("the end"), "{}", answer.body);
+    down.await.unwrap();
+}
+
+#[tokio::test]
+async fn shorter_intervals_count_from_a_reload_on() {
+    let slow = config("dogs", "").replace("reload_interval: 1", "reload_interval: 3600");
+    let bench = Bench::with(&slow).await;
+    bench.reload(&config("dogs", "")).unwrap();
+    let renewed = bench.renew("a").fingerprint();
+    bench.until_logged(&renewed).await;
+}
+
+#[tokio::test]
 async fn dropped_is_down() {
     let mut bench = Bench::new().await;
     bench.get_as("a").await;
