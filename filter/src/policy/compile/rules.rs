@@ -123,7 +123,9 @@ impl Compiler<'_> {
             _ => {
                 self.refuse(
                     at,
-                    format!("{written:?} is no plain path: leave out ? # ; \\ % and encoded slashes"),
+                    format!(
+                        "{written:?} is no plain path: leave out ? # ; \\ %, dot segments and encoded slashes"
+                    ),
                 );
                 None
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ::log::Level;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use super::generation::Generation;
 use super::log::Log;
@@ -24,6 +25,7 @@ pub(super) struct Core {
     /// Held by whoever changes what is in force, from what it looks at until it is done.
     changing: Mutex<()>,
     pub(super) reloads: Counters,
+    pub(super) reloaded: Notify,
 }
 
 impl Core {
@@ -41,6 +43,7 @@ impl Core {
             in_force: RwLock::new(Arc::new(generation)),
             changing: Mutex::default(),
             reloads: Counters::default(),
+            reloaded: Notify::new(),
         };
         core.refresh();
         Ok(core)
@@ -66,6 +69,7 @@ impl Core {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         });
         drop(changing);
+        self.reloaded.notify_one();
         changes.iter().for_each(|change| self.log.line(level(change), change));
         self.log.line(Level::Info, "config reloaded");
         Ok(())

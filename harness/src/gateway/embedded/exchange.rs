@@ -6,22 +6,24 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue, SERVER};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, Version, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use time::OffsetDateTime;
 
 use super::core::Core;
 use super::failure::{self, Failure};
+use super::filtering::Filtering;
 use super::forward::{self, Forward};
+use super::generation::Generation;
 use super::headers::{self, Forwarded};
 use super::properties::{RequestProperties, SERVED_BY};
 use super::router::{Match, RouteRequest};
-use super::upstream::{Body, NoWay};
+use super::upstream::{Body, NoWay, Way};
 use super::uri::Target;
-use super::wasm::{LocalResponse, Outcome, Stream};
+use crate::gateway::declarative::{Route, Service};
 
 /// Both ends of a client's connection.
 #[derive(Clone, Copy)]
@@ -53,7 +55,7 @@ pub(super) async fn answer(
         headers.insert(SERVER, HeaderValue::from_static(SERVED_BY));
         headers.insert(RESPONSE_LATENCY, forward::milliseconds(began));
     }
-    headers.extend(HeaderValue::from_str(&id).map(|id| (REQUEST_ID, id)));
+    headers::set(headers, REQUEST_ID, Some(&id));
     response
 }
 
@@ -83,24 +85,11 @@ impl Exchange<'_> {
     async fn run(&self, request: Request<Incoming>) -> Result<Answered, Failed> {
         let (mut head, body) = request.into_parts();
         let authority = acceptable(&head)?;
+        let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let target = Target::parse(target).map_err(|error| Failed::new(Failure::BadRequest, error))?;
         let generation = self.core.in_force();
-        let bad = |error: &dyn Display| Failed::new(Failure::BadRequest, error);
-        let raw = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
-        let target = Target::parse(raw).map_err(|error| bad(&error))?;
-        let found = generation.router.route(&RouteRequest {
-            method: head.method.as_str(),
-            host: Some(authority.as_str()),
-            port: self.connection.local.port(),
-            target: &target,
-            headers: &head.headers,
-        });
-        let Match { route: index, service, prefix, upstream_uri } = found
-            .ok_or_else(|| Failed::new(Failure::NoRoute, format_args!("{} {authority}", head.method)))?;
-        let upstream_uri = upstream_uri.parse::<PathAndQuery>().map_err(|error| bad(&error))?;
-        let broken = || Failed::new(Failure::FilterTrapped, "the router found what is not there");
-        let route = generation.config.routes.get(index).ok_or_else(broken)?;
-        let service = generation.config.services.get(service).ok_or_else(broken)?;
-        let way = generation.upstreams.way(index).ok_or_else(broken)?;
+        let found = self.route(&generation, &head, &authority, &target)?;
+        let Found { index, route, service, way, prefix, upstream_uri } = found;
 
         headers::strip_hop_by_hop(&mut head.headers);
         let mut properties = RequestProperties {
@@ -114,90 +103,90 @@ impl Exchange<'_> {
             selected: None,
             shared: HashMap::new(),
         };
-        let chain = generation.chain(index);
-        let mut stream = (!chain.is_empty()).then(|| Stream::start(chain));
-        if let Some(stream) = &mut stream
-            && let Some(response) = filter(stream, &mut head, &target, &authority, &mut properties)?
-        {
-            return Ok((ANSWERED_BY_FILTER, local(response)?));
+        let mut filtering = Filtering::start(generation.chain(index));
+        if let Some(response) = filtering.request(&mut head, &target, &authority, &mut properties)? {
+            return Ok((ANSWERED_BY_FILTER, response));
         }
 
-        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(|no| {
-            let trust = matches!(no, NoWay::Trust(_));
-            Failed::new(if trust { Failure::NoTrust } else { Failure::NoCertificate }, no)
-        })?;
+        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(no_way)?;
         let destination = &way.destination;
         let client = (self.core.pools.client(destination, &terms))
             .map_err(|error| Failed::new(Failure::NoCertificate, error))?;
-
         let host = if route.preserve_host { authority.to_string() } else { destination.authority() };
-        let host = HeaderValue::from_str(&host).map_err(|error| Failed::new(Failure::BadRequest, error))?;
-        head.headers.insert(HOST, host);
-        let forwarded = Forwarded {
-            client: self.connection.client,
-            port: self.connection.local.port(),
-            host: authority.host(),
-            path: head.uri.path(),
-            prefix: prefix.as_deref(),
-        };
-        forwarded.set(&mut head.headers);
-        head.headers.extend(HeaderValue::from_str(self.id).map(|id| (REQUEST_ID, id)));
-
+        self.address(&mut head, &host, authority.host(), prefix.as_deref())?;
         let (log, request_id, began) = (&self.core.log, self.id, self.began);
         let forward = Forward { client, service, destination, log, request_id, began };
         let mut response = forward.send(head, &properties.upstream_uri, body).await?;
-        if let Some(stream) = stream {
-            self.filter_response(stream, &mut response, &mut properties);
-        }
+        filtering.response(&mut response, &mut properties);
         Ok((PROXIED, response))
     }
 
-    /// A filter that fails here fails in the log only: Kong was seen to send the response all the same.
-    fn filter_response(
+    fn route<'g>(
         &self,
-        mut stream: Stream,
-        response: &mut Response<Body>,
-        properties: &mut RequestProperties<'_>,
-    ) {
-        let mut shown = headers::response_to_wasm(response.headers(), response.status().as_u16());
-        let filtered = stream.response_headers(&mut shown, properties);
-        stream.finish();
-        match filtered {
-            Ok(()) => *response.headers_mut() = headers::from_wasm(shown).unwrap_or_default(),
-            Err(trap) => self.core.log.line(::log::Level::Error, format_args!("request {}: {trap}", self.id)),
-        }
+        generation: &'g Generation,
+        head: &request::Parts,
+        authority: &Authority,
+        target: &Target,
+    ) -> Result<Found<'g>, Failed> {
+        let request = RouteRequest {
+            method: head.method.as_str(),
+            host: Some(authority.as_str()),
+            port: self.connection.local.port(),
+            target,
+            headers: &head.headers,
+        };
+        let Match { route: index, service, prefix, upstream_uri } = (generation.router.route(&request))
+            .ok_or_else(|| Failed::new(Failure::NoRoute, format_args!("{} {authority}", head.method)))?;
+        let broken = || Failed::new(Failure::FilterTrapped, "the router found what is not there");
+        Ok(Found {
+            index,
+            route: generation.config.routes.get(index).ok_or_else(broken)?,
+            service: generation.config.services.get(service).ok_or_else(broken)?,
+            way: generation.upstreams.way(index).ok_or_else(broken)?,
+            prefix,
+            upstream_uri: upstream_uri.parse().map_err(|error| Failed::new(Failure::BadRequest, error))?,
+        })
+    }
+
+    /// Sets what no filter has a say in.
+    fn address(
+        &self,
+        head: &mut request::Parts,
+        host: &str,
+        asked_host: &str,
+        prefix: Option<&str>,
+    ) -> Result<(), Failed> {
+        let host = HeaderValue::from_str(host).map_err(|error| Failed::new(Failure::BadRequest, error))?;
+        head.headers.insert(HOST, host);
+        // How the body is framed is the connection's business, and hyper knows how long it is.
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.remove(TRANSFER_ENCODING);
+        let forwarded = Forwarded {
+            client: self.connection.client,
+            port: self.connection.local.port(),
+            host: asked_host,
+            path: head.uri.path(),
+            prefix,
+        };
+        forwarded.set(&mut head.headers);
+        headers::set(&mut head.headers, REQUEST_ID, Some(self.id));
+        Ok(())
     }
 }
 
-/// Lets the filters see a request and change it. `Some`: a filter answers it.
-fn filter(
-    stream: &mut Stream,
-    head: &mut request::Parts,
-    target: &Target,
-    authority: &Authority,
-    properties: &mut RequestProperties<'_>,
-) -> Result<Option<LocalResponse>, Failed> {
-    let mut shown =
-        headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), authority.as_str());
-    match stream.request_headers(&mut shown, properties) {
-        Ok(Outcome::Continue) => {
-            let written = headers::from_wasm(shown);
-            head.headers = written
-                .ok_or_else(|| Failed::new(Failure::FilterTrapped, "a filter wrote what is no header"))?;
-            Ok(None)
-        }
-        Ok(Outcome::Respond(response)) => Ok(Some(response)),
-        Err(trap) => Err(Failed::new(Failure::FilterTrapped, trap)),
-    }
+/// A route, and what goes with it.
+struct Found<'g> {
+    index: usize,
+    route: &'g Route,
+    service: &'g Service,
+    way: &'g Way,
+    prefix: Option<String>,
+    upstream_uri: PathAndQuery,
 }
 
-fn local(answer: LocalResponse) -> Result<Response<Body>, Failed> {
-    let invalid = || Failed::new(Failure::FilterTrapped, "a filter answered with what is no response");
-    let mut response = Response::new(full(answer.body.into()));
-    *response.status_mut() = StatusCode::from_u16(answer.status).map_err(|_| invalid())?;
-    *response.headers_mut() = headers::from_wasm(answer.headers).ok_or_else(invalid)?;
-    headers::strip_hop_by_hop(response.headers_mut());
-    Ok(response)
+fn no_way(no: NoWay) -> Failed {
+    let failure = if matches!(no, NoWay::Trust(_)) { Failure::NoTrust } else { Failure::NoCertificate };
+    Failed::new(failure, no)
 }
 
 /// Refuses what nginx refuses before Kong sees it; gives the host that was asked for.

@@ -92,10 +92,16 @@ impl Forwarded<'_> {
             ("x-real-ip", Some(&client)),
         ];
         for (name, value) in fields {
-            headers.remove(name);
-            let value = value.and_then(|value| HeaderValue::from_str(value).ok());
-            headers.extend(value.map(|value| (HeaderName::from_static(name), value)));
+            set(headers, HeaderName::from_static(name), value);
         }
+    }
+}
+
+/// Sets a header in place of all that have its name; without a value there is none of it then.
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    headers.remove(&name);
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
     }
 }
 

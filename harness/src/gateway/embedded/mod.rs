@@ -4,6 +4,7 @@ mod body;
 mod core;
 mod exchange;
 mod failure;
+mod filtering;
 mod forward;
 mod generation;
 mod headers;
@@ -82,7 +83,11 @@ async fn serve(core: Arc<Core>, proxy: TcpListener, status: Option<TcpListener>,
 
 async fn watch_files(core: Arc<Core>) {
     loop {
-        tokio::time::sleep(core.interval()).await;
+        tokio::select! {
+            // Another config may ask for shorter intervals.
+            () = core.reloaded.notified() => continue,
+            () = tokio::time::sleep(core.interval()) => (),
+        }
         let core = core.clone();
         let _ = tokio::task::spawn_blocking(move || core.refresh()).await;
     }

@@ -30,7 +30,7 @@ pub(super) struct RequestProperties<'r> {
 impl Properties for RequestProperties<'_> {
     fn get(&mut self, path: &str) -> Option<Vec<u8>> {
         if let Some(name) = path.strip_prefix(CERTIFICATES) {
-            return self.offer(name).map(String::into_bytes);
+            return self.offer(name).map(Into::into);
         }
         if let Some(key) = path.strip_prefix(SHARED) {
             return self.shared.get(key).cloned();
@@ -74,12 +74,14 @@ impl Properties for RequestProperties<'_> {
 }
 
 impl RequestProperties<'_> {
-    fn offer(&self, name: &str) -> Option<String> {
-        Some(match self.way.offer(name, self.now)? {
-            Ok(()) => "in_force".into(),
-            Err(NoWay::Certificate { why: Unusable::Expired(_), .. }) => "expired".into(),
-            Err(NoWay::Certificate { why, .. }) => why.to_string(),
-            Err(other) => other.to_string(),
+    /// In the words that the plugin on Kong uses; the log has it at length since the files were read.
+    fn offer(&self, name: &str) -> Option<&'static str> {
+        let Err(no) = self.way.offer(name, self.now)? else { return Some("in_force") };
+        Some(match no {
+            NoWay::Certificate { why: Unusable::Expired(_), .. } => "expired",
+            NoWay::Certificate { why: Unusable::NotYetValid(_), .. } => "not yet valid",
+            NoWay::Certificate { why: Unusable::Unknown, .. } => "unknown",
+            _ => "unusable",
         })
     }
 }

@@ -173,16 +173,10 @@ async fn a_client_that_takes_its_time_is_not_the_upstreams_fault() {
 }
 
 #[tokio::test]
-async fn no_certificate_is_selected_for_a_service_in_plain_http() {
-    let bench = Bench::new().await;
-    let plain = config("dogs", "    client_certificate: a\n").replace("https://", "http://");
-    bench.reload(&plain).unwrap();
-    for name in ["", "a"] {
-        let status = bench.get_as(name).await.status;
-        assert!(status == 503 || status == 500, "{name}: {status}");
-    }
-    // Plain HTTP was not even tried.
-    assert_eq!(bench.status().await["pools"].as_array().unwrap().len(), 0);
+async fn no_certificate_can_be_selected_for_a_service_in_plain_http() {
+    let bench = Bench::with(&config("dogs", "").replace("https://", "http://")).await;
+    assert_eq!(bench.get_as("a").await.status, 500);
+    assert_eq!(bench.status().await["pools"].as_array().unwrap().len(), 0, "it was tried");
 }
 
 #[tokio::test]
@@ -202,6 +196,31 @@ async fn status_tells_what_is_in_force_and_no_secret() {
     let key = std::fs::read_to_string(bench.path("a.key")).unwrap();
     let line = key.lines().nth(1).unwrap();
     assert!(!status.to_string().contains(line) && !bench.gateway.log().contains(line));
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_gateway_is_down() {
+    let Bench { gateway, mock: _mock, directory: _directory, .. } = Bench::new().await;
+    let (send, body) = fed();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let uri = format!("http://{}/dogs", gateway.proxy());
+    let response =
+        client.request(Request::post(uri).header("x-cert", "a").body(body).unwrap()).await.unwrap();
+    let down = tokio::task::spawn_blocking(|| drop(gateway));
+    send.send("the end".into()).await.unwrap();
+    drop(send);
+    let answer = Answer::of(response).await;
+    assert!(answer.body.ends_with("the end"), "{}", answer.body);
+    down.await.unwrap();
+}
+
+#[tokio::test]
+async fn shorter_intervals_count_from_a_reload_on() {
+    let slow = config("dogs", "").replace("reload_interval: 1", "reload_interval: 3600");
+    let bench = Bench::with(&slow).await;
+    bench.reload(&config("dogs", "")).unwrap();
+    let renewed = bench.renew("a").fingerprint();
+    bench.until_logged(&renewed).await;
 }
 
 #[tokio::test]

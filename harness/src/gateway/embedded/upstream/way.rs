@@ -52,7 +52,7 @@ pub enum NoWay {
         name: String,
         why: Unusable,
     },
-    /// A client certificate was to be presented to a service that is spoken to in plain HTTP.
+    /// A client certificate was selected for a service that is spoken to in plain HTTP.
     Plaintext,
     Trust(Unusable),
 }
@@ -70,11 +70,11 @@ impl Upstreams {
 }
 
 impl Way {
-    /// Whether a filter may select the client certificate `name` at `now`. `None`: upstream-mtls is not here.
+    /// Whether a filter may select the client certificate `name` at `now`. `None`: upstream-mtls has no part
+    /// in this; nor has it where the service is spoken to in plain HTTP.
     pub fn offer(&self, name: &str, now: OffsetDateTime) -> Option<Result<(), NoWay>> {
-        let plugin = self.plugin.as_ref()?;
-        let offered = if self.destination.https { plugin.named(name, now) } else { Err(NoWay::Plaintext) };
-        Some(offered.map(drop))
+        let plugin = self.plugin.as_ref().filter(|_| self.destination.https)?;
+        Some(plugin.named(name, now).map(drop))
     }
 
     /// The terms for a request whose filters selected a client certificate, or none.
@@ -82,6 +82,12 @@ impl Way {
     /// # Errors
     /// There is no such certificate, it is out of its validity, or nothing says which upstreams to believe.
     pub fn terms(&self, selected: Option<&str>, now: OffsetDateTime) -> Result<Terms, NoWay> {
+        if !self.destination.https {
+            return match selected {
+                Some(_) => Err(NoWay::Plaintext),
+                None => Ok(Terms { certificate: None, verification: Verification::Off }),
+            };
+        }
         let default = self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref());
         let certificate = match (selected.or(default), &self.plugin, &self.own) {
             (Some(name), Some(plugin), _) => Some(plugin.named(name, now)?),
@@ -91,11 +97,7 @@ impl Way {
             (None, _, Some(own)) => Some(usable("service.client_certificate", own, now)?),
             (None, _, None) => None,
         };
-        match (self.destination.https, certificate) {
-            (false, Some(_)) => Err(NoWay::Plaintext),
-            (false, None) => Ok(Terms { certificate: None, verification: Verification::Off }),
-            (true, certificate) => Ok(Terms { certificate, verification: self.verification()? }),
-        }
+        Ok(Terms { certificate, verification: self.verification()? })
     }
 
     fn verification(&self) -> Result<Verification, NoWay> {

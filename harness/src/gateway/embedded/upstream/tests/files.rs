@@ -1,6 +1,7 @@
 //! The last known good stays in force.
 
 use super::*;
+use crate::gateway::declarative::{Certificate, PemPair};
 use crate::pki::Validity;
 
 /// Writes garbage of some kind where the good certificate `a` is.
@@ -124,14 +125,51 @@ async fn a_name_that_nobody_configured_is_unknown() {
     assert_eq!(refused.unwrap_err(), "client certificate \"c\": unknown");
 }
 
+#[tokio::test]
+async fn the_nearest_instance_serves_a_route_with_its_own_names_only() {
+    let bench = Bench::new(&TLS13).await;
+    let presented = |config: &Config, selected: Option<&str>| {
+        let upstreams = bench.upstreams(config, None);
+        match upstreams.way(0).unwrap().terms(selected, now()) {
+            Ok(terms) => {
+                terms.certificate.map_or("none".into(), |certificate| certificate.leaf.subject.clone())
+            }
+            Err(no) => no.to_string(),
+        }
+    };
+    let only = |name: &str| {
+        let mut mtls = mtls(bench.directory.path());
+        mtls.client_certificates.retain(|client| client.name == name);
+        mtls.client_certificate = Some(name.into());
+        mtls
+    };
+    let own = bench.renew("own");
+    let pair = PemPair { chain: own.chain_pem(), key: own.key().pem() };
+
+    let mut config = config(1, mtls(bench.directory.path()));
+    assert_eq!(presented(&config, None), "none");
+    config.certificates = vec![Certificate { id: "c1".into(), pair }];
+    config.services[0].client_certificate = Some(0);
+    assert_eq!(presented(&config, None), "CN=own");
+    config.upstream_mtls = Some(only("a"));
+    assert_eq!(presented(&config, None), "CN=a");
+    config.services[0].upstream_mtls = Some(only("b"));
+    assert_eq!(presented(&config, None), "CN=b");
+    config.routes[0].upstream_mtls = Some(only("a"));
+    assert_eq!(presented(&config, None), "CN=a");
+    assert_eq!(presented(&config, Some("b")), "client certificate \"b\": unknown");
+    config.routes[0].upstream_mtls = Some(mtls(bench.directory.path()));
+    assert_eq!(presented(&config, Some("b")), "CN=b");
+}
+
 #[test]
 fn an_unusable_certificate_in_the_config_itself_is_refused_with_all_others() {
-    let pair = |chain: &str| crate::gateway::declarative::PemPair { chain: chain.into(), key: "key".into() };
+    let pair = |chain: &str| PemPair { chain: chain.into(), key: "key".into() };
     let mut mtls = mtls(Path::new("/nowhere"));
     mtls.trust = None;
     mtls.client_certificates = vec![Named { name: "x".into(), source: CertificateSource::Inline(pair("?")) }];
     let mut config = config(1, mtls);
-    config.certificates = vec![crate::gateway::declarative::Certificate { id: "c1".into(), pair: pair("!") }];
+    config.certificates = vec![Certificate { id: "c1".into(), pair: pair("!") }];
     let problems = Upstreams::compile(&config, None).err().unwrap();
     assert_eq!(
         problems,
