@@ -24,7 +24,6 @@ fn decide(criterion: &mut Criterion) {
             method: b"GET",
             authority: b"dogs.example",
             target: b"/dogs/7",
-            upstream_uri: b"/dogs/7",
             headers: &headers,
             established: None,
             now: 1_800_000_000,

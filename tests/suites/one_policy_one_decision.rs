@@ -41,14 +41,13 @@ fn the_gateway_decides_as_the_core_does() {
 
 /// What the core says, in the words of [`raw::Answer`].
 fn decision(policy: &Policy, path: &str, headers: &[(&str, &str)]) -> String {
-    let upstream_uri = format!("/anything{path}");
+    let target = format!("/anything{path}");
     let headers: Vec<_> =
         headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     let request = Request {
         method: b"GET",
         authority: b"localhost",
-        target: upstream_uri.as_bytes(),
-        upstream_uri: upstream_uri.as_bytes(),
+        target: target.as_bytes(),
         headers: &headers,
         established: None,
         now: time::OffsetDateTime::now_utc().unix_timestamp(),
