@@ -1,0 +1,88 @@
+//! The hot path only looks up: what the real filter asks of its host, counted, whatever the size of its policy.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write;
+
+use harness::gateway::embedded::wasm::{Filters, Headers, Outcome, Properties, Stream, Unsettable, Worker};
+use sha2::{Digest, Sha256};
+
+#[test]
+fn an_allowed_request_costs_these_host_calls_however_many_keys_there_are() {
+    for keys in [1, 20_000] {
+        let owed = [
+            ("proxy_get_current_time_nanoseconds", 1),
+            // All of them at once: duplicates, and every spelling of an identity header, have to be seen.
+            ("proxy_get_header_map_pairs", 1),
+            // What the upstream will receive; whether the certificate is in force.
+            ("proxy_get_property", 2),
+            // The key goes, two identity headers come.
+            ("proxy_remove_header_map_value", 1),
+            ("proxy_replace_header_map_value", 2),
+            ("proxy_set_property", 1),
+        ];
+        assert_eq!(calls(keys, &[("x-api-key", "key-0")]), (true, owed.map(named).to_vec()), "{keys} keys");
+    }
+}
+
+#[test]
+fn what_is_as_it_should_be_is_not_written_again() {
+    let said = [("x-api-key", "key-0"), ("x-consumer-username", "consumer-0"), ("x-credential-identifier", "1")];
+    let (passes, calls) = calls(1, &said);
+    assert!(passes);
+    assert!(!calls.iter().any(|(name, _)| name == "proxy_replace_header_map_value"), "{calls:?}");
+}
+
+/// Whether a request with these headers passes, and the host calls that it cost, by name.
+fn calls(keys: usize, headers: &[(&str, &str)]) -> (bool, Vec<(String, u32)>) {
+    let filters = Filters::load(&harness::gateway::filters().unwrap()).unwrap();
+    let worker = Worker::new(&filters, Kong);
+    let root = worker.configure("mtls-policy", policy(keys).into_bytes()).unwrap();
+    let mut sent: Headers = [(":method", "GET"), (":path", "/"), (":authority", "localhost")]
+        .iter()
+        .chain(headers)
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    let mut stream = Stream::start([&root]);
+    let outcome = stream.request_headers(&mut sent, &mut Kong).unwrap();
+    let mut calls: Vec<_> = stream.calls().filter(|(_, count)| *count > 0).map(named).collect();
+    calls.sort();
+    stream.finish();
+    (outcome == Outcome::Continue, calls)
+}
+
+fn named((name, count): (&str, u32)) -> (String, u32) {
+    (name.to_owned(), count)
+}
+
+fn policy(keys: usize) -> String {
+    let mut consumers = String::new();
+    for number in 0..keys {
+        let comma = if number > 0 { "," } else { "" };
+        let _ = write!(consumers, r#"{comma}{{"username":"consumer-{number}","keys":[{{"id":"1","sha256":""#);
+        for byte in Sha256::digest(format!("key-{number}")) {
+            let _ = write!(consumers, "{byte:02x}");
+        }
+        consumers += r#""}]}"#;
+    }
+    format!(
+        r#"{{"key_names":["X-API-Key"],"hide_credentials":true,"client_certificate":"c","consumers":[{consumers}]}}"#
+    )
+}
+
+/// Kong as far as the filter asks it, with one certificate in force.
+#[derive(Clone)]
+struct Kong;
+
+impl Properties for Kong {
+    fn get(&mut self, path: &str) -> Option<Vec<u8>> {
+        match path {
+            "ngx.upstream_uri" => Some(b"/".to_vec()),
+            "kong.client_certificates.c" => Some(b"in_force".to_vec()),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable> {
+        if (path, value) == ("kong.service.client_certificate", b"c") { Ok(()) } else { Err(Unsettable) }
+    }
+}
