@@ -3,7 +3,7 @@
 GATEWAY ?= embedded
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter up bench fmt lint
+.PHONY: demo test filter filter-test up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -29,6 +29,10 @@ filter:
 	install -m 644 target/wasm/wasm32-unknown-unknown/filter/mtls_policy.wasm target/filters/mtls-policy.wasm
 	install -m 644 kong/filters/mtls-policy.meta.json target/filters/
 	@wc -c target/filters/mtls-policy.wasm
+
+## filter-test: the policy's core inside wasm, in Node
+filter-test:
+	filter/test.sh
 
 fmt:
 	cargo fmt --all

@@ -66,13 +66,11 @@ impl Exchange {
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
-        let target = self.pseudo(b":path");
         Request {
             method: self.pseudo(b":method"),
             authority: self.pseudo(b":authority"),
-            target,
-            upstream_uri: match &self.host {
-                Host::Envoy => target,
+            target: match &self.host {
+                Host::Envoy => self.pseudo(b":path"),
                 Host::Kong { upstream_uri } => upstream_uri,
             },
             headers: &self.headers,

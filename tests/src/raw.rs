@@ -12,6 +12,19 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// As whom the upstream was called, if it answered.
+    pub fn seen_client(&self) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix("x-seen-client: "))
+    }
+
+    /// The message of a refusal.
+    pub fn message(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
+        body["message"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
 /// Sends `GET` with a target as written, on a connection of its own.
 pub fn get(to: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");

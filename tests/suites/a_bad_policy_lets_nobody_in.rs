@@ -19,7 +19,13 @@ rules:
         panic!("a policy full of mistakes was accepted");
     };
     let message = format!("{refused:#}");
-    for owed in ["key_nmaes", "consumers[0].keys[0].sha256", "rules[0].match.methods[0]", "POST", "rules[1].match.groups[0]"] {
+    for owed in [
+        "key_nmaes",
+        "consumers[0].keys[0].sha256",
+        "rules[0].match.methods[0]",
+        "POST",
+        "rules[1].match.groups[0]",
+    ] {
         assert!(message.contains(owed), "{owed} is missing in: {message}");
     }
 }

@@ -21,7 +21,8 @@ const SPOOFED: [&str; 12] = [
 fn a_spoofed_identity_passes_in_no_outcome() {
     let setting = Setting::new("anonymous: guest\nrun_on_preflight: false\nclient_certificate: kong-client");
     let key = setting.key("model-citizen");
-    let outcomes = [("allowed", "GET", key.as_str()), ("anonymous", "GET", "wrong"), ("preflight", "OPTIONS", "")];
+    let outcomes =
+        [("allowed", "GET", key.as_str()), ("anonymous", "GET", "wrong"), ("preflight", "OPTIONS", "")];
     for (outcome, method, key) in outcomes {
         for name in SPOOFED {
             let request = format!(
@@ -65,5 +66,8 @@ fn a_connection_header_cannot_strip_what_the_gateway_says() {
     );
     let answer = raw::send(setting.proxy(), request.as_bytes());
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(answer.body.contains("x-consumer-username") && answer.body.contains("x-consumer-id"), "{answer:?}");
+    assert!(
+        answer.body.contains("x-consumer-username") && answer.body.contains("x-consumer-id"),
+        "{answer:?}"
+    );
 }

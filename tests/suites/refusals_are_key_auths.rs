@@ -40,7 +40,9 @@ fn a_refusal_speaks_the_clients_format() {
         ("text/html", "text/html; charset=utf-8"),
         ("application/xml", "application/xml; charset=utf-8"),
         ("text/plain", "text/plain; charset=utf-8"),
-        ("image/png, text/html;q=0.2, text/plain;q=0.8", "text/plain; charset=utf-8"),
+        ("text/html;q=0.2, text/plain;q=0.8", "text/plain; charset=utf-8"),
+        // What Kong does not know is JSON to it, and here preferred.
+        ("image/png, text/html;q=0.2", "application/json; charset=utf-8"),
         ("*/*", "application/json; charset=utf-8"),
     ];
     for (accept, owed) in rows {

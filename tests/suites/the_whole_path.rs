@@ -45,7 +45,11 @@ rules:
         let seen = setting.request(method, &format!("/dogs{path}")).key(who).send();
         assert_eq!(seen.common_name(), owed, "{who} {method} {path}");
         if owed.is_none() {
-            assert_eq!((seen.status, seen.message()), (403, Some("not for interns")), "{who} {method} {path}");
+            assert_eq!(
+                (seen.status, seen.message()),
+                (403, Some("not for interns")),
+                "{who} {method} {path}"
+            );
         }
     }
 }
@@ -95,7 +99,7 @@ fn a_key_counts_only_within_its_window() {
 #[test]
 fn a_stored_digest_is_not_a_key() {
     let setting = Setting::new("client_certificate: kong-client");
-    let digest = tests::digest(&setting.key("model-citizen"));
+    let digest = tests::digest(setting.key("model-citizen"));
     let seen = setting.get("/dogs/anything").header("X-API-Key", &digest).send();
     assert_eq!((seen.status, seen.message()), (401, Some("Unauthorized")));
 }

@@ -21,7 +21,7 @@ pub enum Edit<'a> {
 }
 
 impl<'a> Edits<'a> {
-    /// `hidden`: where keys may be, if they are to be hidden. `target`: what the upstream would receive.
+    /// `hidden`: where keys may be, if they are to be hidden.
     pub(super) fn of(caller: &Caller<'a>, request: &Request<'a>, hidden: Option<&Places>) -> Self {
         let identity = identity(caller);
         let mut headers = Vec::new();
@@ -45,7 +45,7 @@ impl<'a> Edits<'a> {
                 headers.push(Edit::Set(IDENTITY_HEADERS[ours], value));
             }
         }
-        let target = hidden.and_then(|places| places.without(request.upstream_uri));
+        let target = hidden.and_then(|places| places.without(request.target));
         Self { headers, target }
     }
 }

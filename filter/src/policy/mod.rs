@@ -10,6 +10,7 @@
 mod compile;
 mod config;
 mod credential;
+mod decide;
 mod decision;
 mod identity;
 mod keyring;
@@ -23,13 +24,14 @@ mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
 
-pub use compile::Policy;
 pub use config::{
     Authentication, Config, Consumer as ConsumerConfig, Deny, Key as KeyConfig, Match, Rule as RuleConfig,
 };
+pub use decide::Policy;
 pub use decision::{Allow, Caller, Certificate, CertificateName, Decision};
 pub use identity::{Edit, Edits};
 pub use keyring::{Consumer, Digest, Key};
+
 pub use problem::{Problem, Problems};
 pub use refusal::{Format, Reason, Refusal};
 pub use request::{Established, Header, Request};

@@ -82,9 +82,11 @@ pub(super) fn byte([high, low]: [u8; 2]) -> Option<u8> {
 mod tests {
     use super::*;
 
+    type Argument = (&'static str, Option<&'static str>);
+
     #[test]
     fn arguments_are_decoded_as_openresty_does() {
-        let rows: [(&str, &[(&str, Option<&str>)]); 6] = [
+        let rows: [(&str, &[Argument]); 6] = [
             ("/x", &[("", None)]),
             ("/x?a=1&b", &[("a", Some("1")), ("b", None)]),
             ("/x?a%62=%41+b&c=", &[("ab", Some("A b")), ("c", Some(""))]),

@@ -159,7 +159,7 @@ fn media_range(range: &str) -> Option<(u32, Format)> {
         return None;
     }
     let quality =
-        parts.filter_map(|part| quality(part.strip_prefix("q=").or(part.strip_prefix("Q="))?)).last();
+        parts.filter_map(|part| quality(part.strip_prefix("q=").or(part.strip_prefix("Q="))?)).next_back();
     let format = match kind {
         "text/html" => Format::Html,
         "application/xml" => Format::Xml,

@@ -8,10 +8,10 @@ pub struct Request<'r> {
     pub method: &'r [u8],
     /// Host and port that the client asked for.
     pub authority: &'r [u8],
-    /// Path and query of the client; keys are looked for in this query.
+    /// Path and query that the upstream will receive: rules look at this path, keys are looked for in this query.
+    /// Not what the client sent as `:path`: Kong decodes that, so that a `%3F` reads as the start of a query which is
+    /// none, and a key found there could not be hidden.
     pub target: &'r [u8],
-    /// Path and query that the upstream will receive; rules look at this path.
-    pub upstream_uri: &'r [u8],
     /// In the order in which they came, duplicates too.
     pub headers: &'r [Header],
     /// Whom the gateway's own authentication has established.

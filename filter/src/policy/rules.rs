@@ -28,8 +28,14 @@ pub(super) struct Rule {
     pub(super) path_prefix: Option<Box<str>>,
     /// Lower case, without port.
     pub(super) hosts: Box<[Box<str>]>,
-    pub(super) headers: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    pub(super) headers: Box<[HeaderIs]>,
     pub(super) outcome: Outcome,
+}
+
+/// A header that has to be there, with one of these values.
+pub(super) struct HeaderIs {
+    pub(super) name: Box<str>,
+    pub(super) values: Box<[Box<str>]>,
 }
 
 /// What a rule does with a request that it matches.
@@ -51,7 +57,7 @@ impl Rules {
         caller: &Caller<'_>,
         request: &Request<'_>,
     ) -> Result<Certificate<'a>, Refusal<'a>> {
-        let path = if self.look_at_paths { readable(request.upstream_uri)? } else { Cow::Borrowed("") };
+        let path = if self.look_at_paths { readable(request.target)? } else { Cow::Borrowed("") };
         let host = host(request.authority);
         let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, &host));
         match matching.map(|number| (number, &self.rules[number].outcome)) {
@@ -77,7 +83,7 @@ impl Rule {
                 .path_prefix
                 .as_ref()
                 .is_none_or(|prefix| path::is_within(path.as_bytes(), prefix.as_bytes()))
-            && self.headers.iter().all(|(name, values)| has(request, name, values))
+            && self.headers.iter().all(|header| header.is_in(request))
     }
 }
 
@@ -85,9 +91,11 @@ fn any(values: &[Box<str>], holds: impl Fn(&str) -> bool) -> bool {
     values.is_empty() || values.iter().any(|value| holds(value))
 }
 
-fn has(request: &Request<'_>, name: &str, values: &[Box<str>]) -> bool {
-    let named = request.headers.iter().filter(|(each, _)| same_header(each, name.as_bytes()));
-    named.into_iter().any(|(_, value)| values.iter().any(|each| each.as_bytes() == value))
+impl HeaderIs {
+    fn is_in(&self, request: &Request<'_>) -> bool {
+        let mut named = request.headers.iter().filter(|(name, _)| same_header(name, self.name.as_bytes()));
+        named.any(|(_, value)| self.values.iter().any(|each| each.as_bytes() == value))
+    }
 }
 
 /// A path that rules can be held against; one that is not UTF-8 cannot.

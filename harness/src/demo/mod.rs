@@ -21,7 +21,7 @@ use table::Table;
 /// # Errors
 /// It cannot be brought up at all.
 pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
-    // reqwest takes the process's, and is built without one. That there is one already is as good.
+    // reqwest takes the process' TLS provider; an error says that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stack = Stack::up(
         gateway,

@@ -14,3 +14,6 @@ pub use node::{Key, Node, Value};
 pub use parse::parse;
 pub use place::{Fields, Place, nearest};
 pub use problem::{Problem, Problems, Report};
+
+#[cfg(test)]
+mod tests;

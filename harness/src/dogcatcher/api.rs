@@ -20,7 +20,7 @@ use super::ledger::Seen;
 /// answers as whoami does, so that any target can be looked at from the other end.
 pub(super) fn router(api_keys: &[String]) -> Router {
     let dogs = Kennel::default();
-    let keys: Arc<[_]> = api_keys.iter().map(|key| Sha256::digest(key)).collect();
+    let keys: Arc<[_]> = api_keys.iter().map(Sha256::digest).collect();
     let api = Router::new()
         .route("/api/dogs/", get(list).post(create))
         .route("/api/dogs", get(list).post(create))

@@ -80,9 +80,7 @@ pub(super) fn pair(fields: &mut Fields<'_>, env: Environment<'_>) -> Option<PemP
 fn id_in(fields: &mut Fields<'_>, names: &mut Names, index: usize) -> String {
     let Some(place) = fields.get("id") else { return String::new() };
     let id = uuid_at(&place).unwrap_or_default();
-    if !id.is_empty() {
-        names.add(&id, index, &place);
-    }
+    names.add(&id, index, &place);
     id
 }
 

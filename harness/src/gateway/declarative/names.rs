@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::{Uuid, uuid};
 
-use crate::document::{Fields, Place, nearest};
+use crate::document::{Fields, Place, Value, nearest};
 
 /// The entities of one kind by name and by id, each with its index.
 pub(super) struct Names {
@@ -17,9 +17,11 @@ impl Names {
         Self { kind, index: BTreeMap::new() }
     }
 
-    /// Makes an entity known under a name or an id that stands at this place.
+    /// Makes an entity known under a name or an id that stands at this place; under none if that is empty,
+    /// which stands for one that was wrong.
     pub(super) fn add(&mut self, name: &str, index: usize, at: &Place<'_>) {
         match self.index.get(name) {
+            _ if name.is_empty() => {}
             // A route may bear its own id as its name.
             Some((other, _)) if *other == index => {}
             Some((_, line)) => {
@@ -32,7 +34,7 @@ impl Names {
     /// What a reference means: `name`, `{name: …}` or `{id: …}`.
     pub(super) fn find(&self, reference: &Place<'_>) -> Option<usize> {
         let text = match reference.node().value {
-            crate::document::Value::Map(_) => self.named_in(reference.fields()?)?,
+            Value::Map(_) => self.named_in(reference.fields()?)?,
             _ => reference.clone(),
         };
         let name = text.string()?;
@@ -67,10 +69,7 @@ impl Names {
 /// (kong/db/schema/others/declarative_config.lua, generate_uuid). Of an entity without a name Kong makes a new one
 /// each time; here it is derived from the entity's place, so that a reload changes nothing.
 pub(super) fn id_of(entity: &str, id: Option<&Place<'_>>, name: &str, place: &Place<'_>) -> String {
-    let derived = match name {
-        "" => place.path(),
-        name => name,
-    };
+    let derived = if name.is_empty() { place.path() } else { name };
     match id {
         Some(id) => uuid_at(id).unwrap_or_default(),
         None => {

@@ -4,7 +4,7 @@ use regex::Regex;
 
 use super::names::{Names, id_of, name_at, skip_inert};
 use super::{HeaderMatch, HostMatch, PathMatch, Route};
-use crate::document::{Fields, Place};
+use crate::document::{Fields, Place, Value};
 use crate::gateway::embedded::uri::normalize;
 
 /// Reads a route, but for the plugins and filter chains in it (kong/db/schema/entities/routes.lua). It belongs to
@@ -76,7 +76,7 @@ pub(super) fn check_protocols(place: &Place<'_>, known: &[&'static str]) {
 fn filled<'d>(list: Option<Place<'d>>) -> Vec<Place<'d>> {
     let Some(place) = list else { return Vec::new() };
     let items = place.items();
-    if matches!(&place.node().value, crate::document::Value::List(items) if items.is_empty()) {
+    if matches!(&place.node().value, Value::List(items) if items.is_empty()) {
         place.problem("an empty list: fill it, or take it out to allow all");
     }
     items

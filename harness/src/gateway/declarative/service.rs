@@ -116,7 +116,8 @@ impl Address {
 fn from_url(place: &Place<'_>) -> Option<Address> {
     let text = place.string()?;
     let bad = |why: &str| {
-        place.problem(format_args!("{text:?} is not a service's URL: {why}"));
+        // The URL may hold a password: it is not shown.
+        place.problem(format_args!("not a service's URL: {why}"));
         None
     };
     let Ok(uri) = text.parse::<Uri>() else { return bad("it does not parse") };

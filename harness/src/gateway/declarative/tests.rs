@@ -1,9 +1,12 @@
+mod certificates;
+mod refused;
+
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::read::parse_in;
 use super::*;
+use crate::document::Problems;
 
 fn filters() -> BTreeSet<String> {
     ["mtls-policy".to_owned(), "other".to_owned()].into()
@@ -14,25 +17,20 @@ fn read(text: &str) -> Config {
 }
 
 fn problems(text: &str) -> Vec<String> {
-    let problems = parse_in(text, "kong.yml", &filters(), &|_| None).err().expect("a refusal");
+    let problems = parse_in(text, "kong.yml", &filters(), &|_| None).expect_err("a refusal");
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// A pair of PEM texts, indented to stand in a block scalar.
-fn pem_pair() -> (String, String) {
-    let issued = rcgen::generate_simple_self_signed(vec!["kong-client".to_owned()]).unwrap();
-    (issued.cert.pem(), issued.signing_key.serialize_pem())
+/// A document of JSON, which needs no indentation; what follows the version.
+fn versioned(rest: &str) -> String {
+    format!(r#"{{"_format_version": "3.0", {rest}}}"#)
 }
 
-fn ca_pem() -> String {
-    let mut params = rcgen::CertificateParams::default();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
-}
-
-/// As JSON, which is YAML too and needs no indentation.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// The messages without file and line.
+fn messages(rest: &str) -> Vec<String> {
+    let problems = parse_in(&versioned(rest), "kong.yml", &filters(), &|_| None).err();
+    let found = problems.iter().flat_map(Problems::iter);
+    found.map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
 }
 
 #[test]
@@ -118,7 +116,7 @@ plugins:
     assert_eq!(plugin.client_certificate.as_deref(), Some("kong-client"));
     assert_eq!(plugin.reload_interval, Duration::from_millis(500));
     assert_eq!(plugin.tls_verify_depth, 1);
-    assert!(matches!(&plugin.trust, Some(Trust::File(path)) if *path == PathBuf::from("/ca.crt")));
+    assert!(matches!(&plugin.trust, Some(Trust::File(path)) if path.to_str() == Some("/ca.crt")));
 }
 
 #[test]
@@ -170,4 +168,78 @@ plugins:
     let missing: Vec<_> = expected.iter().filter(|line| !found.iter().any(|f| f == *line)).collect();
     let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(&line.as_str())).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:#?}\nsurplus {surplus:#?}");
+}
+
+#[test]
+fn what_changes_nothing_on_kong_is_passed_over() {
+    let config = read(
+        r#"
+_format_version: "3.0"
+_comment: by hand
+services:
+- name: dogs
+  host: dogs.example
+  enabled: true
+  created_at: 1
+  updated_at: 2
+  tags: [a]
+  client_certificate: null
+  routes:
+  - paths: [/]
+    protocols: [http, https]
+    https_redirect_status_code: 426
+    path_handling: v0
+    request_buffering: true
+    response_buffering: false
+    tags: null
+    plugins:
+    - name: other
+      id: 00000000-0000-4000-8000-000000000001
+      instance_name: mine
+      protocols: [grpc, grpcs, http, https]
+      enabled: false
+"#,
+    );
+    assert_eq!(config.services.len(), 1);
+    assert!(config.routes[0].filters.is_empty(), "a plugin that is switched off is none");
+}
+
+#[test]
+fn filters_keep_kongs_order_chain_before_plugins() {
+    let config = read(&versioned(
+        r#""services": [{"name": "dogs", "host": "a", "routes": [{"name": "r", "paths": ["/"],
+            "plugins": [{"name": "mtls-policy", "config": "plugin"}],
+            "filter_chains": [{"filters": [{"name": "other", "config": "chain"}, {"name": "other"}]}]}]}]"#,
+    ));
+    let configs: Vec<_> = config.routes[0].filters.iter().map(|filter| filter.config.as_slice()).collect();
+    assert_eq!(configs, [b"chain".as_slice(), b"", b"plugin"]);
+}
+
+#[test]
+fn upstream_mtls_is_scoped_to_all_a_service_or_a_route() {
+    let config = |name| {
+        format!(
+            r#"{{"client_certificates": [{{"name": "{name}", "cert_file": "/c", "key_file": "/k"}}], "tls_verify": false}}"#
+        )
+    };
+    let config = read(&versioned(&format!(
+        r#""services": [{{"name": "dogs", "host": "a", "routes": [{{"name": "r", "paths": ["/"]}}],
+                          "plugins": [{{"name": "upstream-mtls", "config": {}}}]}}],
+           "plugins": [{{"name": "upstream-mtls", "config": {}}},
+                       {{"name": "upstream-mtls", "route": {{"name": "r"}}, "config": {}}}]"#,
+        config("service"),
+        config("all"),
+        config("route")
+    )));
+    let name = |plugin: &Option<UpstreamMtls>| plugin.as_ref().unwrap().client_certificates[0].name.clone();
+    assert_eq!(name(&config.upstream_mtls), "all");
+    assert_eq!(name(&config.services[0].upstream_mtls), "service");
+    assert_eq!(name(&config.routes[0].upstream_mtls), "route");
+    assert!(config.upstream_mtls.unwrap().trust.is_none());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = load("/nowhere/kong.yml".as_ref(), &filters()).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/kong.yml: cannot be read: "), "{error}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::certificate::{Environment, pair};
 use super::names::Names;
 use super::{CertificateSource, ClientCertificate, Trust, UpstreamMtls};
-use crate::document::{Fields, Place, nearest};
+use crate::document::{Fields, Place, Value, nearest};
 
 /// What the config may refer to.
 pub(super) struct Entities<'e> {
@@ -15,7 +15,7 @@ pub(super) struct Entities<'e> {
     pub(super) env: Environment<'e>,
 }
 
-/// Reads the config. `None` where it is no mapping or a value that cannot be left out is wrong.
+/// Reads the config. Where a value is wrong, which is then on the report, its default stands in.
 pub(super) fn upstream_mtls(mut fields: Fields<'_>, entities: &Entities<'_>) -> UpstreamMtls {
     let list = fields.get("client_certificates").map(|place| place.items()).unwrap_or_default();
     let client_certificates = client_certificates(&list, entities);
@@ -106,7 +106,8 @@ fn trust(fields: &mut Fields<'_>, entities: &Entities<'_>) -> Option<Trust> {
         }
         (None, None) if verify => {
             fields.place().problem(
-                "tls_verify needs a CA: give ca_file or ca_certificates, or say tls_verify: false to trust any upstream",
+                "tls_verify needs a CA: give ca_file or ca_certificates, \
+                 or say tls_verify: false to trust any upstream",
             );
             return None;
         }
@@ -140,10 +141,10 @@ fn certificate_name_at(place: &Place<'_>) -> Option<String> {
 }
 
 fn peek_name<'d>(place: &Place<'d>) -> Option<&'d str> {
-    let crate::document::Value::Map(entries) = &place.node().value else { return None };
+    let Value::Map(entries) = &place.node().value else { return None };
     let (_, node) = entries.iter().find(|(key, _)| key.name == "name")?;
     match &node.value {
-        crate::document::Value::String(name) => Some(name),
+        Value::String(name) => Some(name),
         _ => None,
     }
 }

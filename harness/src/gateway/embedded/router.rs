@@ -69,3 +69,6 @@ impl Router {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,6 @@ fn escaped(digits: &[u8]) -> Option<u8> {
 
 /// kong/tools/uri.lua, RESERVED_CHARS.
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
+
+#[cfg(test)]
+mod tests;

@@ -80,11 +80,20 @@ impl Host {
         }
     }
 
+    /// The map that a step is about.
+    pub(super) fn headers_of(&mut self, step: Step) -> &mut Headers {
+        match step {
+            Step::ResponseHeaders => &mut self.response,
+            Step::RequestHeaders | Step::Outside => &mut self.request,
+        }
+    }
+
+    /// Logs one line: what a client sent may be in it, and must not look like a line of ours.
     pub(super) fn log(&mut self, level: log::Level, message: &[u8]) {
-        let message = String::from_utf8_lossy(message);
+        let message = String::from_utf8_lossy(message).replace(char::is_control, " ");
         PROPERTIES.with(|properties| properties.log(level, &self.identity.name, &message));
         if let Some(heard) = &mut self.heard {
-            heard.push(message.into_owned());
+            heard.push(message);
         }
     }
 }

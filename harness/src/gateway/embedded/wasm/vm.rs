@@ -147,31 +147,14 @@ impl Vm {
         root: u32,
         subject: Subject<'_>,
     ) -> wasmtime::Result<Verdict> {
-        let Subject { config, headers, properties, calls } = subject;
-        self.store.set_epoch_deadline(self.ticks.request);
-        let host = self.store.data_mut();
-        host.step = Step::RequestHeaders;
-        if !Arc::ptr_eq(&host.config, config) {
-            host.config = Arc::clone(config);
-        }
-        host.calls = *calls;
-        std::mem::swap(&mut host.request, headers);
-
-        let action = PROPERTIES.set(properties, || {
-            self.callback = "proxy_on_context_create";
-            self.exports.context_create.call(&mut self.store, (context, root))?;
-            self.callback = "proxy_on_request_headers";
-            OnHeaders::call(self.exports.request_headers.as_ref(), &mut self.store, context, |host| {
-                &host.request
-            })
-        });
-
-        let host = self.store.data_mut();
-        std::mem::swap(&mut host.request, headers);
-        *calls = host.calls;
-        host.step = Step::Outside;
-        let reply = host.reply.take();
-        Ok(Verdict { reply, goes_on: action? == CONTINUE })
+        let action = self.lend(Step::RequestHeaders, subject, |vm| {
+            vm.callback = "proxy_on_context_create";
+            vm.exports.context_create.call(&mut vm.store, (context, root))?;
+            vm.callback = "proxy_on_request_headers";
+            let callback = vm.exports.request_headers.as_ref();
+            OnHeaders::call(callback, &mut vm.store, context, |host| &host.request)
+        })?;
+        Ok(Verdict { reply: self.store.data_mut().reply.take(), goes_on: action == CONTINUE })
     }
 
     /// Shows a request's context the response's headers; `false`: it asks for a pause.
@@ -179,25 +162,36 @@ impl Vm {
     /// # Errors
     /// The filter traps.
     pub(super) fn response_headers(&mut self, context: u32, subject: Subject<'_>) -> wasmtime::Result<bool> {
+        let action = self.lend(Step::ResponseHeaders, subject, |vm| {
+            vm.callback = "proxy_on_response_headers";
+            let callback = vm.exports.response_headers.as_ref();
+            OnHeaders::call(callback, &mut vm.store, context, |host| &host.response)
+        })?;
+        Ok(action == CONTINUE)
+    }
+
+    /// Lends the host what a callback works on, and takes it back whatever comes of it.
+    fn lend<T>(
+        &mut self,
+        step: Step,
+        subject: Subject<'_>,
+        callback: impl FnOnce(&mut Self) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
         let Subject { config, headers, properties, calls } = subject;
-        let Some(callback) = &self.exports.response_headers else { return Ok(true) };
         self.store.set_epoch_deadline(self.ticks.request);
         let host = self.store.data_mut();
-        host.step = Step::ResponseHeaders;
+        host.step = step;
         host.config = Arc::clone(config);
         host.calls = *calls;
-        std::mem::swap(&mut host.response, headers);
+        std::mem::swap(host.headers_of(step), headers);
 
-        self.callback = "proxy_on_response_headers";
-        let action = PROPERTIES.set(properties, || {
-            OnHeaders::call(Some(callback), &mut self.store, context, |host| &host.response)
-        });
+        let done = PROPERTIES.set(properties, || callback(self));
 
         let host = self.store.data_mut();
-        std::mem::swap(&mut host.response, headers);
+        std::mem::swap(host.headers_of(step), headers);
         *calls = host.calls;
         host.step = Step::Outside;
-        Ok(action? == CONTINUE)
+        done
     }
 
     /// Ends a request's context; its number becomes free.

@@ -45,7 +45,7 @@ fn a_root_gets_its_own_configuration() {
 #[test]
 fn a_refused_configuration_says_what_the_filter_said() {
     let mut wat = Wat::new();
-    let [first, second] = ["rules[0]: unknown field", "keys: none"].map(|line| wat.text(line));
+    let [first, second] = ["rules[0]:\nunknown field", "keys: none"].map(|line| wat.text(line));
     let wat = wat
         .on_configure(&format!(
             "(call $ok (call $log (i32.const 4) {first})) (call $ok (call $log (i32.const 3) {second})) (i32.const 0)"

@@ -1,0 +1,111 @@
+//! Who may ask, and with which keys.
+
+use std::collections::{BTreeSet, HashMap};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Compiler, boxed};
+use crate::policy::config;
+use crate::policy::keyring::{Consumer, Digest, Key, Keyring};
+
+impl Compiler<'_> {
+    pub(super) fn consumers(&mut self, written: Vec<config::Consumer>) -> (Vec<Consumer>, Keyring) {
+        let mut keyring = Keyring::default();
+        let mut by_name = HashMap::new();
+        let mut consumers: Vec<Consumer> = Vec::with_capacity(written.len());
+        for (number, consumer) in written.into_iter().enumerate() {
+            let config::Consumer { username, id, custom_id, groups, keys } = consumer;
+            let at = format!("consumers[{number}]");
+            if let Some(first) = by_name.insert(username.clone(), number) {
+                self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
+            }
+            for (field, text) in
+                [("username", Some(&username)), ("id", id.as_ref()), ("custom_id", custom_id.as_ref())]
+            {
+                text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
+            }
+            self.groups(&at, &groups);
+            consumers.push(Consumer {
+                username: username.into(),
+                id: id.map(Into::into),
+                custom_id: custom_id.map(Into::into),
+                groups: boxed(groups),
+            });
+            self.keys(&at, keys, number, &consumers, &mut keyring);
+        }
+        (consumers, keyring)
+    }
+
+    fn groups(&mut self, consumer: &str, groups: &[String]) {
+        for (at, group) in groups.iter().enumerate() {
+            let path = format!("{consumer}.groups[{at}]");
+            // A host hands over the groups of an established consumer one a line.
+            if group.is_empty() || group.contains(char::is_control) {
+                self.refuse(&path, "is empty or holds control characters");
+            } else if groups[..at].contains(group) {
+                self.refuse(&path, format!("{group:?} is there twice"));
+            }
+        }
+    }
+
+    fn keys(
+        &mut self,
+        consumer: &str,
+        written: Vec<config::Key>,
+        number: usize,
+        consumers: &[Consumer],
+        keyring: &mut Keyring,
+    ) {
+        let mut ids = BTreeSet::new();
+        for (at, key) in written.into_iter().enumerate() {
+            let config::Key { id, sha256, not_before, not_after } = key;
+            let path = format!("{consumer}.keys[{at}]");
+            self.header_text(&format!("{path}.id"), &id);
+            if !id.is_empty() && !ids.insert(id.clone()) {
+                self.refuse(&format!("{path}.id"), format!("{id:?} is there twice"));
+            }
+            let not_before = self.time(&format!("{path}.not_before"), not_before, i64::MIN);
+            let not_after = self.time(&format!("{path}.not_after"), not_after, i64::MAX);
+            if not_before > not_after {
+                self.refuse(&format!("{path}.not_after"), "is before not_before");
+            }
+            let Some(digest) = Digest::parse(&sha256) else {
+                // Not what it is: somebody may have written the key itself.
+                if !sha256.is_empty() {
+                    let message = "has to be the key's SHA-256 as 64 hexadecimal digits";
+                    self.refuse(&format!("{path}.sha256"), message);
+                }
+                continue;
+            };
+            let key = Key { id: id.into(), not_before, not_after };
+            if let Err(other) = keyring.add(digest, u32::try_from(number).unwrap_or(u32::MAX), key) {
+                let name = |number: usize| consumers.get(number).map_or("", |consumer| &consumer.username);
+                let (one, other) = (name(number), name(other as usize));
+                let message = format!("{one:?} and {other:?} have the same key; each needs one of its own");
+                self.refuse(&format!("{path}.sha256"), message);
+            }
+        }
+    }
+
+    fn time(&mut self, path: &str, written: Option<String>, absent: i64) -> i64 {
+        let Some(written) = written else { return absent };
+        match OffsetDateTime::parse(&written, &Rfc3339) {
+            Ok(time) => time.unix_timestamp(),
+            Err(_) => {
+                self.refuse(path, format!("{written:?} is no RFC 3339 time, such as 2027-01-15T00:00:00Z"));
+                absent
+            }
+        }
+    }
+
+    /// One of the consumers, or somebody who has nothing but a name.
+    pub(super) fn anonymous(&mut self, name: String, consumers: &mut Vec<Consumer>) -> u32 {
+        self.header_text("anonymous", &name);
+        let number = consumers.iter().position(|consumer| *consumer.username == *name).unwrap_or_else(|| {
+            consumers.push(Consumer { username: name.into(), id: None, custom_id: None, groups: [].into() });
+            consumers.len() - 1
+        });
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+}

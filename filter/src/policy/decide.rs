@@ -1,0 +1,116 @@
+//! A policy in force, and what it says to a request.
+
+use super::compile;
+use super::credential::{Places, Unfound};
+use super::decision::{Allow, Caller, Certificate, Decision};
+use super::identity::Edits;
+use super::keyring::{Absent, Consumer, Digest, Keyring};
+use super::problem::Problems;
+use super::refusal::{Reason, Refusal};
+use super::request::Request;
+use super::rules::Rules;
+
+/// A policy in force: what a request is held against. It only looks up; nothing of it can be wrong any more.
+pub struct Policy {
+    pub(super) asks: Asks,
+    pub(super) rules: Rules,
+}
+
+/// Who says who is asking.
+pub(super) enum Asks {
+    Gateway,
+    Keys(Box<Keys>),
+}
+
+/// Authentication by API key.
+pub(super) struct Keys {
+    pub(super) places: Places,
+    pub(super) hide: bool,
+    pub(super) preflight_passes: bool,
+    pub(super) challenge: Box<str>,
+    pub(super) anonymous: Option<u32>,
+    pub(super) consumers: Box<[Consumer]>,
+    pub(super) keyring: Keyring,
+}
+
+impl Policy {
+    /// Compiles a JSON document.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its path.
+    pub fn compile(document: &[u8]) -> Result<Self, Problems> {
+        compile::policy(document)
+    }
+
+    /// Whether the gateway's own authentication is to say who is asking.
+    pub fn asks_the_gateway(&self) -> bool {
+        matches!(self.asks, Asks::Gateway)
+    }
+
+    /// What becomes of a request.
+    pub fn decide<'a>(&'a self, request: &'a Request<'a>) -> Decision<'a> {
+        match self.allow(request) {
+            Ok(allow) => Decision::Allow(allow),
+            Err(refusal) => Decision::Refuse(refusal),
+        }
+    }
+
+    fn allow<'a>(&'a self, request: &'a Request<'a>) -> Result<Allow<'a>, Refusal<'a>> {
+        let (caller, hidden) = match &self.asks {
+            Asks::Gateway => (established(request)?, None),
+            Asks::Keys(keys) => (keys.caller(request)?, keys.hide.then_some(&keys.places)),
+        };
+        let certificate: Certificate<'a> = self.rules.select(&caller, request)?;
+        Ok(Allow { caller, certificate, edits: Edits::of(&caller, request, hidden) })
+    }
+}
+
+impl Keys {
+    fn caller<'a>(&'a self, request: &Request<'_>) -> Result<Caller<'a>, Refusal<'a>> {
+        if self.preflight_passes && request.method == b"OPTIONS" {
+            return Ok(Caller::Nobody);
+        }
+        match (self.authenticate(request), self.anonymous) {
+            (Ok(caller), _) => Ok(caller),
+            (Err(_), Some(anonymous)) => Ok(Caller::Anonymous(&self.consumers[anonymous as usize])),
+            (Err((message, reason)), None) => {
+                Err(Refusal { status: 401, message, challenge: Some(&self.challenge), reason })
+            }
+        }
+    }
+
+    fn authenticate<'a>(&'a self, request: &Request<'_>) -> Result<Caller<'a>, (&'static str, Reason<'a>)> {
+        let key = self.places.find(request).map_err(|unfound| match unfound {
+            Unfound::Duplicate => ("Duplicate API key found", Reason::DuplicateKey),
+            Unfound::Missing => (NO_KEY, Reason::NoKey),
+        })?;
+        let named = |consumer: u32| &self.consumers[consumer as usize];
+        match self.keyring.find(&Digest::of(&key), request.now) {
+            Ok((consumer, key)) => Ok(Caller::Consumer(named(consumer), key)),
+            Err(absent) => {
+                let reason = match absent {
+                    Absent::Expired(consumer, key) => {
+                        Reason::ExpiredKey { consumer: &named(consumer).username, key: &key.id }
+                    }
+                    Absent::NotYetValid(consumer, key) => {
+                        Reason::NotYetValidKey { consumer: &named(consumer).username, key: &key.id }
+                    }
+                    Absent::Unknown => Reason::UnknownKey,
+                };
+                Err(("Unauthorized", reason))
+            }
+        }
+    }
+}
+
+fn established<'a>(request: &'a Request<'a>) -> Result<Caller<'a>, Refusal<'a>> {
+    let established = request.established.as_ref();
+    match established.filter(|consumer| consumer.id.is_some() || consumer.username.is_some()) {
+        Some(consumer) => Ok(Caller::Established(consumer)),
+        None => {
+            Err(Refusal { status: 401, message: NO_KEY, challenge: Some("Key"), reason: Reason::NoConsumer })
+        }
+    }
+}
+
+const NO_KEY: &str = "No API key found in request";

@@ -1,0 +1,483 @@
+//! Policies, requests, and what is owed: one table, held against the core natively and in wasm.
+#![allow(clippy::panic)]
+
+use std::fmt::Write;
+
+use mtls_policy::policy::{Caller, Certificate, Decision, Edit, Edits, Established, Policy, Request};
+use sha2::{Digest, Sha256};
+
+/// A request under a policy. `<name>` in a policy is the digest of the key `name`.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    policy: &'static str,
+    method: &'static str,
+    target: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    established: Option<(&'static str, &'static str)>,
+    /// `USERNAME CERTIFICATE`, or `STATUS MESSAGE`.
+    owed: &'static str,
+    /// What changes on the way: `-name`, `+name=value`, and a new target.
+    edits: &'static str,
+}
+
+/// Holds every row against the core; a message for each that is wrong.
+pub(crate) fn wrong() -> Vec<String> {
+    let mut wrong = Vec::new();
+    for row in ROWS {
+        let policy = Policy::compile(filled(row.policy).as_bytes())
+            .unwrap_or_else(|problems| panic!("{}: {problems}", row.name));
+        let headers: Vec<_> = (row.headers.iter())
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        let request = Request {
+            method: row.method.as_bytes(),
+            authority: b"Dogs.Example:8000",
+            target: row.target.as_bytes(),
+            headers: &headers,
+            established: row.established.map(|(username, group)| Established {
+                username: Some(username),
+                groups: vec![group],
+                ..Established::default()
+            }),
+            now: NOW,
+        };
+        let (came, edits) = match policy.decide(&request) {
+            Decision::Allow(allow) => {
+                let who = allow.caller.username().unwrap_or("nobody");
+                let who = if matches!(allow.caller, Caller::Anonymous(_)) { "anonymous" } else { who };
+                let certificate = match allow.certificate {
+                    Certificate::Present(name) => name.as_str(),
+                    Certificate::Unchanged => "unchanged",
+                };
+                (format!("{who} {certificate}"), told(&allow.edits))
+            }
+            Decision::Refuse(refusal) => (format!("{} {}", refusal.status, refusal.message), String::new()),
+        };
+        if (came.as_str(), edits.as_str()) != (row.owed, row.edits) {
+            wrong.push(format!("{}: {came:?} {edits:?}, owed: {:?} {:?}", row.name, row.owed, row.edits));
+        }
+    }
+    wrong
+}
+
+/// What is wrong with each of these policies is found, all of it, each with its path.
+pub(crate) fn unnoticed() -> Vec<String> {
+    let mut unnoticed = Vec::new();
+    for (policy, owed) in MISTAKES {
+        let problems = match Policy::compile(filled(policy).as_bytes()) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.to_string(),
+        };
+        if problems != *owed {
+            unnoticed.push(format!("{policy}: {problems:?}, owed: {owed:?}"));
+        }
+    }
+    unnoticed
+}
+
+fn told(edits: &Edits<'_>) -> String {
+    let mut told = String::new();
+    for edit in &edits.headers {
+        let _ = match edit {
+            Edit::Remove(name) => write!(told, "-{} ", String::from_utf8_lossy(name)),
+            Edit::Set(name, value) => write!(told, "+{name}={value} "),
+        };
+    }
+    let target = edits.target.as_deref().unwrap_or_default();
+    told += &String::from_utf8_lossy(target);
+    told.trim_end().to_owned()
+}
+
+fn filled(policy: &str) -> String {
+    let mut filled = String::new();
+    for (number, part) in policy.split('<').enumerate() {
+        match part.split_once('>') {
+            Some((key, rest)) if number > 0 => {
+                for byte in Sha256::digest(key) {
+                    let _ = write!(filled, "{byte:02x}");
+                }
+                filled += rest;
+            }
+            _ => filled += part,
+        }
+    }
+    filled
+}
+
+/// 2026-11-24T00:00:00Z.
+const NOW: i64 = 1_795_478_400;
+
+const PLAIN: Row = Row {
+    name: "",
+    policy: ONE,
+    method: "GET",
+    target: "/",
+    headers: &[],
+    established: None,
+    owed: "",
+    edits: "",
+};
+
+const ONE: &str = r#"{"key_names":["X-API-Key"],"client_certificate":"c","consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"},{"id":"2","sha256":"<old>","not_after":"2026-11-23T23:59:59Z"},
+                              {"id":"3","sha256":"<new>","not_before":"2026-11-24T00:00:01Z"},
+                              {"id":"4","sha256":"<now>","not_before":"2026-11-24T00:00:00Z","not_after":"2026-11-24T00:00:00Z"}]}]}"#;
+
+const TWO_NAMES: &str = r#"{"key_names":["a","b"],"hide_credentials":true,"consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+
+const ANONYMOUS: &str = r#"{"key_names":["a","b"],"hide_credentials":true,"anonymous":"guest","run_on_preflight":false,
+    "consumers":[{"username":"ann","id":"7","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+
+const RULES: &str = r#"{"key_names":["k"],"client_certificate":"other","consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]},
+    {"username":"bob","groups":["vets","night"],"keys":[{"id":"1","sha256":"<bob>"}]}],
+  "rules":[
+    {"match":{"path_prefix":"/locked"},"deny":{}},
+    {"match":{"groups":["vets"],"methods":["POST","PUT"],"path_prefix":"/dogs/"},"client_certificate":"vet"},
+    {"match":{"consumers":["bob"],"headers":{"X-Shift":["early","late"]}},"client_certificate":"shift"},
+    {"match":{"hosts":["cats.example"]},"client_certificate":"cats"},
+    {"match":{"hosts":["dogs.example"],"methods":["DELETE"]},"deny":{"status":405,"message":"not here"}},
+    {"match":{"groups":["night"]},"client_certificate":"night"}]}"#;
+
+const GATEWAY: &str = r#"{"authentication":"gateway","client_certificate":"c",
+    "rules":[{"match":{"groups":["vets"]},"client_certificate":"vet"}]}"#;
+
+const SAYS_ANN: &str = "+X-Consumer-Username=ann +X-Credential-Identifier=1";
+const SAYS_BOB: &str = "+X-Consumer-Username=bob +X-Credential-Identifier=1";
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "key in the header",
+        headers: &[("x-api-key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row { name: "key in the query", target: "/?X-API-Key=ann", owed: "ann c", edits: SAYS_ANN, ..PLAIN },
+    Row {
+        name: "escaped in the query",
+        target: "/?X%2DAPI-Key=a%6en",
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "an escaped question mark begins no query",
+        target: "/%3FX-API-Key=ann",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "query names have a case",
+        target: "/?x-api-key=ann",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row { name: "no key", owed: "401 No API key found in request", ..PLAIN },
+    Row {
+        name: "empty key",
+        headers: &[("X-API-Key", "")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "argument without a value",
+        target: "/?X-API-Key",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row { name: "unknown key", headers: &[("X-API-Key", "eve")], owed: "401 Unauthorized", ..PLAIN },
+    Row { name: "expired key", headers: &[("X-API-Key", "old")], owed: "401 Unauthorized", ..PLAIN },
+    Row { name: "key of tomorrow", headers: &[("X-API-Key", "new")], owed: "401 Unauthorized", ..PLAIN },
+    Row {
+        name: "key of this very second",
+        headers: &[("X-API-Key", "now")],
+        owed: "ann c",
+        edits: "+X-Consumer-Username=ann +X-Credential-Identifier=4",
+        ..PLAIN
+    },
+    Row {
+        name: "header twice",
+        headers: &[("X-API-Key", "ann"), ("x-api-key", "ann")],
+        owed: "401 Duplicate API key found",
+        ..PLAIN
+    },
+    Row {
+        name: "query twice",
+        target: "/?X-API-Key=ann&X-API-Key=ann",
+        owed: "401 Duplicate API key found",
+        ..PLAIN
+    },
+    Row {
+        name: "header before query",
+        target: "/?X-API-Key=eve",
+        headers: &[("X-API-Key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "first name before second",
+        policy: TWO_NAMES,
+        headers: &[("b", "eve"), ("a", "ann")],
+        owed: "ann unchanged",
+        edits: "-b -a +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "an empty first name ends the search",
+        policy: TWO_NAMES,
+        headers: &[("a", ""), ("b", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "hidden in every place",
+        policy: TWO_NAMES,
+        target: "/up?a=ann&c=%2f&b=1&&d",
+        headers: &[("A", "ann"), ("c", "stays")],
+        owed: "ann unchanged",
+        edits: "-A +X-Consumer-Username=ann +X-Credential-Identifier=1 /up?c=%2f&&d",
+        ..PLAIN
+    },
+    Row {
+        name: "a wrong key is hidden from the anonymous request too",
+        policy: ANONYMOUS,
+        target: "/?b=eve",
+        headers: &[("a", "eve")],
+        owed: "anonymous unchanged",
+        edits: "-a +X-Consumer-Username=guest +X-Anonymous-Consumer=true /",
+        ..PLAIN
+    },
+    Row {
+        name: "a right key is not anonymous",
+        policy: ANONYMOUS,
+        headers: &[("a", "ann"), ("X-Anonymous-Consumer", "true")],
+        owed: "ann unchanged",
+        edits: "-a -X-Anonymous-Consumer +X-Consumer-ID=7 +X-Consumer-Custom-ID=x +X-Consumer-Username=ann \
+                +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "a preflight passes, but says nothing about itself",
+        policy: ANONYMOUS,
+        method: "OPTIONS",
+        headers: &[
+            ("x_consumer_username", "warden"),
+            ("X-Consumer-ID", "0"),
+            ("X-Consumer-ID", "1"),
+            ("a", "eve"),
+        ],
+        owed: "nobody unchanged",
+        edits: "-x_consumer_username -X-Consumer-ID -a",
+        ..PLAIN
+    },
+    Row {
+        name: "what is true may stay",
+        headers: &[("X-API-Key", "ann"), ("X-Consumer-Username", "ann")],
+        owed: "ann c",
+        edits: "+X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "what is true but said twice goes",
+        headers: &[("X-API-Key", "ann"), ("X-Consumer-Username", "ann"), ("X_Consumer_Username", "ann")],
+        owed: "ann c",
+        edits: "-X_Consumer_Username +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "no rule matches",
+        policy: RULES,
+        headers: &[("k", "ann")],
+        owed: "ann other",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "group, method and path",
+        policy: RULES,
+        method: "POST",
+        target: "/dogs/7",
+        headers: &[("k", "bob")],
+        owed: "bob vet",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "another method",
+        policy: RULES,
+        target: "/dogs/7",
+        headers: &[("k", "bob")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "half a segment",
+        policy: RULES,
+        method: "POST",
+        target: "/dogsled",
+        headers: &[("k", "bob")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "header with one of the values",
+        policy: RULES,
+        headers: &[("k", "bob"), ("x-shift", "late")],
+        owed: "bob shift",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "header with another value",
+        policy: RULES,
+        headers: &[("k", "bob"), ("x-shift", "lately")],
+        owed: "bob night",
+        edits: SAYS_BOB,
+        ..PLAIN
+    },
+    Row {
+        name: "host without regard to case and port",
+        policy: RULES,
+        method: "DELETE",
+        headers: &[("k", "ann")],
+        owed: "405 not here",
+        ..PLAIN
+    },
+    Row {
+        name: "denied path",
+        policy: RULES,
+        target: "/locked/7",
+        headers: &[("k", "ann")],
+        owed: "403 Forbidden",
+        ..PLAIN
+    },
+    Row {
+        name: "denied path, spelt otherwise",
+        policy: RULES,
+        target: "//%6cocked",
+        headers: &[("k", "ann")],
+        owed: "403 Forbidden",
+        ..PLAIN
+    },
+    Row {
+        name: "a way up that not every upstream takes",
+        policy: RULES,
+        target: "/x/%2e%2e/locked",
+        headers: &[("k", "ann")],
+        owed: "400 Ambiguous path",
+        ..PLAIN
+    },
+    Row {
+        name: "ambiguous path",
+        policy: RULES,
+        target: "/x%2flocked",
+        headers: &[("k", "ann")],
+        owed: "400 Ambiguous path",
+        ..PLAIN
+    },
+    Row {
+        name: "without a rule on paths none is ambiguous",
+        target: "/x%2flocked;v",
+        headers: &[("X-API-Key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "a key comes before a path",
+        policy: RULES,
+        target: "/locked",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names nobody",
+        policy: GATEWAY,
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names somebody",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        owed: "bob vet",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway names somebody else",
+        policy: GATEWAY,
+        established: Some(("ann", "night")),
+        headers: &[("X-Consumer-Username", "bob")],
+        owed: "ann c",
+        edits: "-X-Consumer-Username +X-Consumer-Username=ann",
+        ..PLAIN
+    },
+];
+
+/// A policy, and all that is wrong with it, a line each.
+const MISTAKES: &[(&str, &str)] = &[
+    ("{", "not JSON: EOF while parsing an object at line 1 column 1"),
+    ("[]", "has to be an object, is a list"),
+    (r#"{"key_nmaes":[]}"#, "key_nmaes: there is no such field (did you mean \"key_names\"?)"),
+    (r#"{"key_names":[]}"#, "key_names: is empty; leave it out for [apikey]"),
+    (
+        r#"{"key_names":["a b","x","X"],"key_in_header":false,"key_in_query":false}"#,
+        "key_names[0]: \"a b\" is no header name: letters, digits and !#$%&'*+-.^_`|~\nkey_names[2]: \"X\" is there twice\n\
+         key_in_query: with key_in_header off too, a key could be nowhere",
+    ),
+    (
+        r#"{"hide_credentials":"yes","realm":"a\"b"}"#,
+        "hide_credentials: has to be true or false, is another string\n\
+         realm: \"a\\\"b\" cannot go into a header: control characters, quotes or outer spaces",
+    ),
+    (
+        r#"{"consumers":[{"keys":[{"sha256":"abc"}]},{"username":"a"},{"username":"a","id":7}]}"#,
+        "consumers[0].username: is missing\nconsumers[0].keys[0].id: is missing\n\
+         consumers[2].id: has to be a string, is a number\n\
+         consumers[0].keys[0].sha256: has to be the key's SHA-256 as 64 hexadecimal digits\n\
+         consumers[2].username: \"a\" is consumers[1] already",
+    ),
+    (
+        r#"{"consumers":[{"username":"a","keys":[{"id":"1","sha256":"<k>"}]},{"username":"b","keys":[{"id":"1","sha256":"<k>"}]}]}"#,
+        "consumers[1].keys[0].sha256: \"b\" and \"a\" have the same key; each needs one of its own",
+    ),
+    (
+        r#"{"consumers":[{"username":"a","keys":[{"id":"1","sha256":"<k>","not_before":"2027-01-01T00:00:00Z","not_after":"2026-01-01T00:00:00Z"},
+            {"id":"1","sha256":"<l>","not_after":"tomorrow"}]}]}"#,
+        "consumers[0].keys[0].not_after: is before not_before\nconsumers[0].keys[1].id: \"1\" is there twice\n\
+         consumers[0].keys[1].not_after: \"tomorrow\" is no RFC 3339 time, such as 2027-01-15T00:00:00Z",
+    ),
+    (
+        r#"{"consumers":[{"username":"a","groups":["vet"]}],"rules":[{"match":{"methods":["PSOT"]},"client_certificate":"c"},
+            {"match":{"groups":["vets"],"consumers":["A"]},"deny":{"status":200}},{"match":{"path_prefix":"x"},"client_certificate":"c","deny":{}},
+            {"match":{"hosts":["a:80"],"headers":{"a b":[]}}}]}"#,
+        "rules[0].match.methods[0]: \"PSOT\" is not an HTTP method (did you mean \"POST\"?)\n\
+         rules[1].deny.status: 200 is not between 400 and 599\n\
+         rules[1].match.consumers[0]: there is no consumer \"A\" (did you mean \"a\"?)\n\
+         rules[1].match.groups[0]: no consumer is in group \"vets\" (did you mean \"vet\"?)\n\
+         rules[2]: has both client_certificate and deny; leave one out\n\
+         rules[2].match.path_prefix: \"x\" does not begin with /\n\
+         rules[3]: has neither client_certificate nor deny\n\
+         rules[3].match.hosts[0]: \"a:80\" is no host name, without port\n\
+         rules[3].match.headers.a b: is no header name\n\
+         rules[3].match.headers.a b: is empty: no request would match",
+    ),
+    (
+        r#"{"client_certificate":"a/b","rules":[{"match":{},"deny":{}},{"match":{"methods":[]},"deny":{}}]}"#,
+        "client_certificate: \"a/b\" cannot be a certificate's name: 1 to 128 of A-Z a-z 0-9 . _ -\n\
+         rules[1]: is never reached: rules[0] matches every request\n\
+         rules[1].match.methods: is empty: leave the condition out, or name something",
+    ),
+    (
+        r#"{"authentication":"gateway","consumers":[{"username":"a"}],"realm":"x"}"#,
+        "realm: has no meaning with authentication: gateway; leave it out\n\
+         consumers: has no meaning with authentication: gateway; leave it out",
+    ),
+];
