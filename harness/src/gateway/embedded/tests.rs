@@ -191,7 +191,7 @@ plugins:
     )
 }
 
-/// Does what a request's headers say: `x-cert` selects, `x-uri` rewrites, `x-deny` refuses.
+/// Does what a request's headers say: `x-cert` selects, `x-uri` rewrites, `x-deny` refuses. Wants an empty config.
 fn select() -> Wat {
     let mut wat = Wat::new();
     let mut text = |text: &str| wat.text(text);
@@ -210,5 +210,6 @@ fn select() -> Wat {
         cert = has(&cert),
         uri = has(&uri),
     ))
+    .on_configure("(i32.eqz (local.get $size))")
     .add("(func (export \"proxy_on_response_headers\") (param i32 i32 i32) (result i32) (i32.const 0))")
 }

@@ -94,9 +94,12 @@ async fn a_reload_keeps_connections_and_a_refused_one_keeps_the_config() {
     assert_eq!(bench.get_as("a").await.status, 404);
     assert_eq!(bench.get("/cats", &[("x-cert", "a")]).await.seen(), before);
 
-    for refused in
-        ["_format_version: \"3.0\"\nservices: 7\n", &config("dogs", "").replace("select", "nobody")]
-    {
+    let refused = [
+        "_format_version: \"3.0\"\nservices: 7\n",
+        &config("dogs", "").replace("select", "nobody"),
+        &config("dogs", "").replace("config: \"\"", "config: what the filter does not want"),
+    ];
+    for refused in refused {
         assert!(bench.reload(refused).is_err());
         assert!(bench.gateway.log().contains("config refused"), "{}", bench.gateway.log());
         assert_eq!(bench.get("/cats", &[("x-cert", "a")]).await.seen(), before);
@@ -218,6 +221,7 @@ async fn a_request_under_way_is_answered_before_the_gateway_is_down() {
 async fn shorter_intervals_count_from_a_reload_on() {
     let slow = config("dogs", "").replace("reload_interval: 1", "reload_interval: 3600");
     let bench = Bench::with(&slow).await;
+    bench.get_as("a").await; // by now the long wait has begun
     bench.reload(&config("dogs", "")).unwrap();
     let renewed = bench.renew("a").fingerprint();
     bench.until_logged(&renewed).await;

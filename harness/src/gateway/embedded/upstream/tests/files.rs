@@ -160,6 +160,10 @@ async fn the_nearest_instance_serves_a_route_with_its_own_names_only() {
     assert_eq!(presented(&config, Some("b")), "client certificate \"b\": unknown");
     config.routes[0].upstream_mtls = Some(mtls(bench.directory.path()));
     assert_eq!(presented(&config, Some("b")), "CN=b");
+
+    config.services[0].protocol = Protocol::Http;
+    assert_eq!(presented(&config, None), "none");
+    assert!(presented(&config, Some("b")).contains("plain HTTP"));
 }
 
 #[test]
