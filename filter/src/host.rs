@@ -189,12 +189,13 @@ impl Owned {
             username: self.username.as_deref(),
             custom_id: self.custom_id.as_deref(),
             credential: self.credential.as_deref(),
-            groups: self.groups.lines().collect(),
+            groups: self.groups.split('\n').filter(|group| !group.is_empty()).collect(),
         }
     }
 }
 
+/// An empty property says as little as an absent one: a consumer without a name is none.
 fn text(property: &[&str]) -> Result<Option<String>, Status> {
     let value = hostcalls::get_property(property.to_vec())?;
-    Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    Ok(value.filter(|value| !value.is_empty()).map(|value| String::from_utf8_lossy(&value).into_owned()))
 }

@@ -1,5 +1,6 @@
 //! What becomes of a request.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::identity::Edits;
@@ -39,6 +40,16 @@ impl Caller<'_> {
             Self::Anonymous(consumer) | Self::Consumer(consumer, _) => Some(&consumer.username),
             Self::Established(established) => established.username,
             Self::Nobody => None,
+        }
+    }
+
+    pub(super) fn groups(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => {
+                consumer.groups.iter().map(|group| &**group).collect()
+            }
+            Self::Established(established) => established.groups.iter().copied().collect(),
+            Self::Nobody => BTreeSet::new(),
         }
     }
 

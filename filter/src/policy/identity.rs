@@ -1,5 +1,7 @@
 //! What the upstream hears about who is asking, and what it does not hear.
 
+use std::collections::BTreeSet;
+
 use super::credential::{Places, same_header};
 use super::decision::Caller;
 use super::request::{Header, Request};
@@ -23,13 +25,14 @@ pub enum Edit<'a> {
 impl<'a> Edits<'a> {
     /// `hidden`: where keys may be, if they are to be hidden.
     pub(super) fn of(caller: &Caller<'a>, request: &Request<'a>, hidden: Option<&Places>) -> Self {
-        let identity = identity(caller);
+        let identity = identity(caller, request);
         let mut headers = Vec::new();
-        for (number, (name, _)) in request.headers.iter().enumerate() {
+        for (number, (name, value)) in request.headers.iter().enumerate() {
             let ours = IDENTITY_HEADERS.iter().position(|each| same_header(each.as_bytes(), name));
             let goes = match ours {
                 // What is said once, truly and in our spelling may stay.
                 Some(ours) => !is_said(&request.headers[number], identity[ours], ours, request.headers),
+                None if is_about_consumers(name) => !is_groups(name, value, caller),
                 None => hidden.is_some_and(|places| places.is_header(name)),
             };
             let told = || headers.contains(&Edit::Remove(name));
@@ -60,7 +63,7 @@ const IDENTITY_HEADERS: [&str; 5] = [
 ];
 
 /// A value for each of [`IDENTITY_HEADERS`].
-fn identity<'a>(caller: &Caller<'a>) -> [Option<&'a str>; 5] {
+fn identity<'a>(caller: &Caller<'a>, request: &Request<'_>) -> [Option<&'a str>; 5] {
     match caller {
         Caller::Anonymous(consumer) => [
             consumer.id.as_deref(),
@@ -76,11 +79,32 @@ fn identity<'a>(caller: &Caller<'a>) -> [Option<&'a str>; 5] {
             Some(&key.id),
             None,
         ],
-        Caller::Established(established) => {
-            [established.id, established.custom_id, established.username, established.credential, None]
-        }
+        Caller::Established(established) => [
+            established.id,
+            established.custom_id,
+            established.username,
+            established.credential,
+            // Kong's own plugins say so of whom they let in without a credential, and clear it for everyone else.
+            // Taking it back would turn a guest into somebody who was asked.
+            (established.credential.is_none()
+                && request.header(b"X-Anonymous-Consumer").any(|v| v == b"true"))
+            .then_some("true"),
+        ],
         Caller::Nobody => [None; 5],
     }
+}
+
+/// `X-Consumer-Groups` and the like: nobody but the gateway may speak of consumers.
+fn is_about_consumers(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"X-Consumer-";
+    name.get(..PREFIX.len()).is_some_and(|start| same_header(start, PREFIX))
+}
+
+/// Whether a header names just the caller's groups, as Kong's acl plugin does; then it may stay.
+fn is_groups(name: &[u8], value: &[u8], caller: &Caller<'_>) -> bool {
+    let Ok(value) = std::str::from_utf8(value) else { return false };
+    let said: BTreeSet<_> = value.split(',').map(str::trim).collect();
+    name.eq_ignore_ascii_case(b"X-Consumer-Groups") && said == caller.groups()
 }
 
 /// Whether a header says just that, in our spelling, and no other header says it again.

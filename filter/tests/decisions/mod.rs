@@ -289,6 +289,44 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "nobody else speaks of consumers",
+        headers: &[
+            ("X-API-Key", "ann"),
+            ("X-Consumer-Groups", "vets"),
+            ("x_consumer_role", "warden"),
+            ("X-Consumers", "7"),
+        ],
+        owed: "ann c",
+        edits: "-X-Consumer-Groups -x_consumer_role +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "the caller's groups may be named",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        headers: &[("X-Consumer-Groups", "vets")],
+        owed: "bob vet",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "but no others beside them",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        headers: &[("X-Consumer-Groups", "vets, wardens")],
+        owed: "bob vet",
+        edits: "-X-Consumer-Groups +X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "the gateway's guest stays one",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        headers: &[("X-Anonymous-Consumer", "true"), ("X-Consumer-Username", "bob")],
+        owed: "bob vet",
+        ..PLAIN
+    },
+    Row {
         name: "no rule matches",
         policy: RULES,
         headers: &[("k", "ann")],
