@@ -63,7 +63,8 @@ function LastGood:refuse(err, digest, fate)
   end
 
   self.reported = err .. digest
-  kong.log.err(self.place, ": ", err, self.in_force and " (the last good one stays in force)" or "")
+  local kept = self.in_force and self.digest ~= digest
+  kong.log.err(self.place, ": ", err, kept and " (the last good one stays in force)" or "")
 end
 
 
@@ -87,6 +88,10 @@ function LastGood:look()
 
   if complaint then
     return self:refuse(complaint, digest)
+  end
+
+  if self.trouble and value == old then
+    kong.log.notice(self.place, ": what is in force is the newest again")
   end
 
   self.trouble, self.reported = nil, nil

@@ -5,7 +5,7 @@
 
 local identity = require("kong.plugins.upstream-mtls.identity").identity
 local instances = require "kong.plugins.upstream-mtls.instances"
-local pool = require "kong.plugins.upstream-mtls.pool"
+local internals = require "kong.plugins.upstream-mtls.internals"
 
 
 local kong = kong
@@ -59,7 +59,7 @@ end
 
 -- What Kong would present by itself: the service's certificate, else the Upstream entity's.
 local function services_certificate(ctx, instance, service)
-  local id = service.client_certificate and service.client_certificate.id or pool.upstream_certificate_id(ctx)
+  local id = service.client_certificate and service.client_certificate.id or internals.upstream_certificate_id(ctx)
   return id and instance:certificate_entity(id), id
 end
 
@@ -91,7 +91,7 @@ end
 local function present(ctx, request, certificate)
   request.certificate = certificate
   request.identity = identity_of(certificate, request.anchors, request.verify, request.depth)
-  pool.split(ctx, request.service, request.identity)
+  internals.split_pool(ctx, request.service, request.identity)
   return apply(request)
 end
 
@@ -198,7 +198,7 @@ end
 
 --- Once, when a worker starts.
 local function prepare()
-  local ok, err = pool.prepare(apply)
+  local ok, err = internals.prepare(apply)
   if not ok then
     impossible = "this Kong (" .. kong.version .. ") cannot keep identities apart: " .. err
     kong.log.err(impossible)
