@@ -6,7 +6,11 @@ local find = string.find
 local concat = table.concat
 local ipairs = ipairs
 local require = require
+local setmetatable = setmetatable
 local type = type
+
+
+local NONE = {}
 
 
 local function add(groups, seen, group)
@@ -18,26 +22,52 @@ local function add(groups, seen, group)
 end
 
 
+-- Kong keeps the acl plugin's groups of a consumer in one table until they change.
+local lines_of = setmetatable({}, { __mode = "k" })
+
+
+local function acl_groups(who)
+  if not kong.configuration.loaded_plugins.acl then
+    return NONE
+  end
+
+  local groups, err = require("kong.plugins.acl.groups").get_consumer_groups(who.id)
+  if err then
+    return nil, err
+  end
+
+  return groups or NONE
+end
+
+
 -- Groups of the acl plugin, of authentication plugins that bring their own, and of Kong Enterprise.
 local function groups_of(ctx, who)
-  local groups, seen = {}, {}
-  if kong.configuration.loaded_plugins.acl then
-    local acl, err = require("kong.plugins.acl.groups").get_consumer_groups(who.id)
-    if err then
-      return nil, err
-    end
-
-    for _, group in ipairs(acl or {}) do
-      add(groups, seen, group)
-    end
+  local acl, err = acl_groups(who)
+  if not acl then
+    return nil, err
   end
 
   local authenticated = kong.ctx.shared.authenticated_groups or ctx.authenticated_groups
-  for _, group in ipairs(type(authenticated) == "table" and authenticated or {}) do
+  local enterprise = ctx.authenticated_consumer_groups
+  if not authenticated and not enterprise and lines_of[acl] then
+    return lines_of[acl]
+  end
+
+  local groups, seen = {}, {}
+  for _, group in ipairs(acl) do
     add(groups, seen, group)
   end
 
-  for _, group in ipairs(ctx.authenticated_consumer_groups or {}) do
+  if not authenticated and not enterprise then
+    lines_of[acl] = concat(groups, "\n")
+    return lines_of[acl]
+  end
+
+  for _, group in ipairs(type(authenticated) == "table" and authenticated or NONE) do
+    add(groups, seen, group)
+  end
+
+  for _, group in ipairs(enterprise or NONE) do
     add(groups, seen, type(group) == "table" and group.name)
   end
 

@@ -40,11 +40,12 @@ end
 
 
 function UpstreamMtls:access(conf)
+  local ctx = ngx.ctx
   if WASM then
-    consumer.prepare(ngx.ctx)
+    consumer.prepare(ctx)
   end
 
-  local refusal, err = presentation.begin(conf)
+  local refusal, err = presentation.begin(ctx, conf)
   if refusal then
     kong.log.err(refusal, ": ", err)
     return kong.response.error(503, refusal)
@@ -56,11 +57,6 @@ if kong.configuration.allow_debug_header then
   function UpstreamMtls:header_filter()
     metrics.debug_header(ngx.ctx)
   end
-end
-
-
-function UpstreamMtls:log()
-  metrics.log(ngx.ctx)
 end
 
 

@@ -40,9 +40,10 @@ end
 -- @tparam string|nil anchors digest of the trust anchors; nil for those of nginx' own configuration
 -- @tparam boolean|nil verify nil where nginx' own configuration decides
 -- @tparam number|nil depth likewise
+-- @tparam string scheme what is spoken over it: https and grpcs share no connection
 -- @treturn string 32 lower-case hex digits
-local function identity(certificate, anchors, verify, depth)
-  local parts = { certificate or "none", anchors or "none", tostring(verify), tostring(depth) }
+local function identity(certificate, anchors, verify, depth, scheme)
+  local parts = { certificate or "none", anchors or "none", tostring(verify), tostring(depth), scheme }
   return sub(digest(parts), 1, MAX_LENGTH)
 end
 

@@ -12,7 +12,8 @@ local min = math.min
 local concat = table.concat
 
 
--- By config. Kong hands the very table that it configured to every request, and drops it with the config.
+-- By config. Kong hands the very table that it configured to every request, and drops it with the config; so an
+-- instance must not refer to it.
 local instances = setmetatable({}, { __mode = "k" })
 
 
@@ -20,8 +21,7 @@ local Instance = {}
 local Instance_mt = { __index = Instance }
 
 
-local function certificate_of(conf, i)
-  local given = conf.client_certificates[i]
+local function certificate_of(given, plugin_id)
   if given.cert_file then
     return sources.certificate_files(given.cert_file, given.key_file)
   end
@@ -30,7 +30,7 @@ local function certificate_of(conf, i)
     return sources.certificate_entity(given.certificate.id)
   end
 
-  return sources.certificate_inline(conf, i)
+  return sources.certificate_inline(given, plugin_id)
 end
 
 
@@ -59,10 +59,12 @@ local function build(conf)
     entities = {},
   }, Instance_mt)
 
-  for i, given in ipairs(conf.client_certificates) do
-    instance.certificates[given.name] = certificate_of(conf, i)
+  for _, given in ipairs(conf.client_certificates) do
+    instance.certificates[given.name] = certificate_of(given, conf.__plugin_id)
   end
 
+  -- For each request Kong walks through the whole config, looking for references to vaults.
+  conf.client_certificates = nil
   instances[conf] = instance
   return instance
 end

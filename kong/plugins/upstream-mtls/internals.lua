@@ -5,8 +5,8 @@
 -- **Pools.** Kong 3.4 to 3.9 name a keepalive pool `ip|port|server name|service.client_certificate.id`; 3.10 puts
 -- tls_verify, its depth and the CA ids in between. A certificate that a plugin sets is in neither, so that without a
 -- cure the next request goes out on a connection that was authenticated as somebody else. The cure: for the request,
--- the service is replaced by a copy whose client_certificate has the identity as its id. A Kong whose balancer does
--- not read that id gets no pool for our requests.
+-- the service is replaced by a copy whose client_certificate has the identity as its id. For grpcs the name is only
+-- `ip|port`: our requests are named as https is. A Kong whose balancer does not read the id gets no pool for them.
 --
 -- **Buffered responses.** For a plugin that wants the whole response (a `response` handler, enable_buffering) Kong
 -- makes a subrequest. To that it applies `ctx.service`'s TLS settings anew: ours must follow. And it is made before
@@ -17,13 +17,12 @@ local kong = kong
 local ngx = ngx
 local assert = assert
 local find = string.find
-local getmetatable = getmetatable
 local pairs = pairs
 local pcall = pcall
+local rawset = rawset
 local require = require
 local setmetatable = setmetatable
 local dump = string.dump
-local get_phase = ngx.get_phase
 
 
 local POOL_SIZE = "upstream_keepalive_pool_size"
@@ -38,16 +37,46 @@ local function reads(fn, name)
 end
 
 
-local function switch_pool_off_for_ours()
-  local metatable = getmetatable(kong.configuration)
-  local read = metatable.__index
-  metatable.__index = function(configuration, name)
-    if name == POOL_SIZE and get_phase() == "balancer" and ngx.ctx.upstream_mtls then
-      return 0
+-- nginx calls Kong.balancer for each try; it does not yield.
+local function around_balancer(before, after)
+  local Kong = require "kong"
+  local balancer = Kong.balancer
+  Kong.balancer = function()
+    local ctx = ngx.ctx
+    if not ctx.upstream_mtls then
+      return balancer()
     end
 
-    return read(configuration, name)
+    local saved = before(ctx)
+    balancer()
+    after(ctx, saved)
   end
+end
+
+
+local function switch_pool_off_for_ours()
+  around_balancer(function()
+    rawset(kong.configuration, POOL_SIZE, 0)
+  end, function()
+    rawset(kong.configuration, POOL_SIZE, nil)
+  end)
+end
+
+
+local named_as_https = false
+local function name_as_https()
+  if named_as_https then
+    return
+  end
+
+  named_as_https = true
+  around_balancer(function(ctx)
+    local scheme = ctx.balancer_data.scheme
+    ctx.balancer_data.scheme = "https"
+    return scheme
+  end, function(ctx, scheme)
+    ctx.balancer_data.scheme = scheme
+  end)
 end
 
 
@@ -113,7 +142,12 @@ end
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam table service the service as Kong found it
 -- @tparam table identity `id`; `copies` of services are kept in it
-local function split_pool(ctx, service, identity)
+-- @tparam string scheme what the upstream speaks
+local function split_pool(ctx, service, identity, scheme)
+  if scheme ~= "https" then
+    name_as_https()
+  end
+
   local copies = identity.copies
   if not copies then
     copies = setmetatable({}, WEAK)

@@ -27,28 +27,20 @@ local function new(source)
 end
 
 
--- A pair of files can be met while it is exchanged, half old and half new. It counts as broken only if it holds still.
-function LastGood:read_steadily()
-  local seen
-  while true do
-    local texts, err, fate = self.source.read()
-    if not texts then
-      return nil, err, "", fate
-    end
-
-    local digest = identity.digest(texts)
-    if self.in_force and digest == self.digest then
-      return self.in_force, nil, digest
-    end
-
-    local value
-    value, err = self.source.parse(texts)
-    if value or digest == seen then
-      return value, err, digest
-    end
-
-    seen = digest
+function LastGood:read()
+  local texts, err, fate = self.source.read()
+  if not texts then
+    return nil, err, "", fate
   end
+
+  local digest = identity.digest(texts)
+  if self.in_force and digest == self.digest then
+    return self.in_force, nil, digest
+  end
+
+  local value
+  value, err = self.source.parse(texts)
+  return value, err, digest
 end
 
 
@@ -58,19 +50,25 @@ function LastGood:refuse(err, digest, fate)
     self.in_force = nil
   end
 
-  if fate == "awaited" or self.reported == err .. digest then
+  local sighting = err .. digest
+  local first = self.sighting ~= sighting
+  self.sighting = sighting
+
+  -- A pair of files can be met while it is exchanged, half old and half new: with something in force it counts only
+  -- when it is seen again.
+  local kept = self.in_force and self.digest ~= digest
+  if fate == "awaited" or kept and first or self.reported == sighting then
     return
   end
 
-  self.reported = err .. digest
-  local kept = self.in_force and self.digest ~= digest
+  self.reported = sighting
   kong.log.err(self.place, ": ", err, kept and " (the last good one stays in force)" or "")
 end
 
 
 --- Look once whether there is a new version. What is wrong with one is logged once.
 function LastGood:look()
-  local value, err, digest, fate = self:read_steadily()
+  local value, err, digest, fate = self:read()
   if not value then
     return self:refuse(err, digest, fate)
   end
@@ -90,11 +88,11 @@ function LastGood:look()
     return self:refuse(complaint, digest)
   end
 
-  if self.trouble and value == old then
+  if self.reported and value == old then
     kong.log.notice(self.place, ": what is in force is the newest again")
   end
 
-  self.trouble, self.reported = nil, nil
+  self.trouble, self.sighting, self.reported = nil, nil, nil
 end
 
 

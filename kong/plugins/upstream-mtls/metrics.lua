@@ -7,12 +7,41 @@ local kong = kong
 local ngx = ngx
 local pairs = pairs
 local require = require
+local setmetatable = setmetatable
 
 
 local DEBUG_HEADER = "X-Kong-Upstream-Client-Certificate"
 
 
+-- Seconds between two deliveries of what was counted. Counting is one addition: a handler for the log phase would cost
+-- each request as much as all the rest of this plugin.
+local FLUSH_INTERVAL = 1
+
+
 local requests, seconds_left, reloaded
+
+
+-- route -> name of the certificate -> outcome -> count; a route goes when Kong's router is rebuilt
+local counts = setmetatable({}, { __mode = "k" })
+
+
+local function flush(premature)
+  for _, of_route in pairs(counts) do
+    for _, of_certificate in pairs(of_route) do
+      for _, count in pairs(of_certificate) do
+        -- one that was taken back in the meantime waits for the next request
+        if count.n > 0 then
+          requests:inc(count.n, count.labels)
+          count.n = 0
+        end
+      end
+    end
+  end
+
+  if not premature then
+    ngx.timer.at(FLUSH_INTERVAL, flush)
+  end
+end
 
 
 --- Register the metrics where the prometheus plugin is loaded. Once, when a worker starts.
@@ -40,6 +69,7 @@ local function prepare()
     "Whether the newest version of the client certificate or trust anchors is in force",
     { "name", "source" },
     prometheus.LOCAL_STORAGE)
+  flush()
 end
 
 
@@ -82,28 +112,51 @@ local function name_of(entity)
 end
 
 
---- Count a request, and tell log plugins about it.
--- @tparam table ctx the request's ngx.ctx
-local function log(ctx)
-  local request = ctx.upstream_mtls
-  if not request then
-    return
+local function child(parent, key)
+  local found = parent[key]
+  if not found then
+    found = {}
+    parent[key] = found
   end
 
-  local certificate = request.certificate
-  local outcome = request.refused or (certificate and "presented" or "nothing to present")
+  return found
+end
+
+
+local function count_of(request, name, outcome)
+  local of_certificate = child(child(counts, request.route), name)
+  local count = of_certificate[outcome]
+  if not count then
+    count = { n = 0, labels = { name_of(request.service), name_of(request.route), name, outcome } }
+    of_certificate[outcome] = count
+  end
+
+  return count
+end
+
+
+--- Count what became of a request, and tell log plugins. A later outcome takes the place of an earlier one.
+-- @tparam table request what presentation.lua knows of it
+-- @tparam string|nil name of the certificate
+-- @tparam string outcome "presented", "nothing to present" or why it was refused
+local function record(request, name, outcome)
   kong.log.set_serialize_value("upstream_mtls", {
-    client_certificate = request.name,
-    fingerprint = certificate and certificate.fingerprint,
+    client_certificate = name,
+    fingerprint = outcome == "presented" and request.certificate.fingerprint or nil,
     outcome = outcome,
   })
 
-  if requests then
-    requests:inc(1, { name_of(request.service), name_of(ctx.route), request.name or "", outcome })
+  if not requests then
+    return
   end
 
-  -- whoever logs after us sees the service as it is configured
-  ctx.service = request.service
+  local before, count = request.count, count_of(request, name or "", outcome)
+  if before then
+    before.n = before.n - 1
+  end
+
+  count.n = count.n + 1
+  request.count = count
 end
 
 
@@ -119,6 +172,6 @@ end
 return {
   prepare = prepare,
   observe = observe,
-  log = log,
+  record = record,
   debug_header = debug_header,
 }

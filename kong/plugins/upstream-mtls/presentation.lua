@@ -6,6 +6,7 @@
 local identity = require("kong.plugins.upstream-mtls.identity").identity
 local instances = require "kong.plugins.upstream-mtls.instances"
 local internals = require "kong.plugins.upstream-mtls.internals"
+local metrics = require "kong.plugins.upstream-mtls.metrics"
 
 
 local kong = kong
@@ -16,6 +17,8 @@ local tostring = tostring
 
 local WEAK = { __mode = "k" }
 local NOTHING = {}
+local NO_ANCHORS = "No trust anchors in force"
+local NO_CERTIFICATE = "No client certificate in force"
 local TLS = { https = true, grpcs = true, wss = true }
 
 
@@ -23,9 +26,9 @@ local TLS = { https = true, grpcs = true, wss = true }
 local impossible
 
 
--- Computed once for each certificate, anchors, verify and depth, and kept with the certificate. Nothing in it refers
+-- Computed once for each certificate, anchors and settings, and kept with the certificate. Nothing in it refers
 -- to certificate or anchors, so that those which are rotated out can be collected.
-local function identity_of(certificate, anchors, verify, depth)
+local function identity_of(certificate, anchors, verify, depth, scheme)
   local of_certificate = certificate or NOTHING
   local by_anchors = of_certificate.identities
   if not by_anchors then
@@ -39,10 +42,10 @@ local function identity_of(certificate, anchors, verify, depth)
     by_anchors[anchors or NOTHING] = by_settings
   end
 
-  local settings = tostring(verify) .. tostring(depth)
+  local settings = scheme .. tostring(verify) .. tostring(depth)
   local known = by_settings[settings]
   if not known then
-    known = { id = identity(certificate and certificate.digest, anchors and anchors.digest, verify, depth) }
+    known = { id = identity(certificate and certificate.digest, anchors and anchors.digest, verify, depth, scheme) }
     by_settings[settings] = known
   end
 
@@ -64,12 +67,24 @@ local function services_certificate(ctx, instance, service)
 end
 
 
+local function identify(ctx, request, certificate)
+  request.certificate = certificate
+  request.identity = identity_of(certificate, request.anchors, request.verify, request.depth, request.scheme)
+  internals.split_pool(ctx, request.service, request.identity, request.scheme)
+end
+
+
+local function apply_certificate(certificate)
+  return kong.service.set_tls_cert_key(certificate.chain, certificate.key)
+end
+
+
 -- Set nginx' TLS settings for the current request.
 local function apply(request)
-  local service, certificate = kong.service, request.certificate
+  local service = kong.service
   local ok, err = true, nil
-  if certificate then
-    ok, err = service.set_tls_cert_key(certificate.chain, certificate.key)
+  if request.certificate then
+    ok, err = apply_certificate(request.certificate)
   end
 
   if ok and request.verify ~= nil then
@@ -85,14 +100,6 @@ local function apply(request)
   end
 
   return ok, err
-end
-
-
-local function present(ctx, request, certificate)
-  request.certificate = certificate
-  request.identity = identity_of(certificate, request.anchors, request.verify, request.depth)
-  internals.split_pool(ctx, request.service, request.identity)
-  return apply(request)
 end
 
 
@@ -113,24 +120,30 @@ local function certificate_for(ctx, request, instance)
 end
 
 
+local function refuse(request, word, message, why)
+  metrics.record(request, request.name, word)
+  return message, why
+end
+
+
 --- Present what the config says, before any filter has run.
+-- @tparam table ctx the request's ngx.ctx
 -- @tparam table conf
 -- @treturn nil|string what to tell the client if the request must not go on
 -- @treturn nil|string the reason, for the log
-local function begin(conf)
-  local ctx = ngx.ctx
-  local service = ctx.service
-  if not service or not TLS[ngx.var.upstream_scheme] then
+local function begin(ctx, conf)
+  local service, scheme = ctx.service, ngx.var.upstream_scheme
+  if not service or not TLS[scheme] then
     -- no service is Kong's 503; without TLS there is nothing to present
     return nil
   end
 
   if impossible then
-    return "No client certificate in force", impossible
+    return NO_CERTIFICATE, impossible
   end
 
   local instance = instances.of(conf)
-  local request = { service = service, instance = instance }
+  local request = { scheme = scheme, service = service, route = ctx.route, instance = instance }
   ctx.upstream_mtls = request
 
   local anchors_entry = instance.anchors
@@ -141,21 +154,21 @@ local function begin(conf)
 
   request.anchors = anchors_entry and anchors_entry.in_force
   if anchors_entry and not request.anchors then
-    request.refused = "no trust anchors"
-    return "No trust anchors in force", anchors_entry.place .. ": " .. tostring(anchors_entry.trouble)
+    return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
   end
 
   local certificate, word, why = certificate_for(ctx, request, instance)
   if word then
-    request.refused = word
-    return "No client certificate in force", request.name .. ": " .. tostring(why or word)
+    return refuse(request, word, NO_CERTIFICATE, request.name .. ": " .. (why or word))
   end
 
-  local ok, err = present(ctx, request, certificate)
+  identify(ctx, request, certificate)
+  local ok, err = apply(request)
   if not ok then
-    request.refused = "failed"
-    return "No client certificate in force", err
+    return refuse(request, "failed", NO_CERTIFICATE, err)
   end
+
+  metrics.record(request, request.name, certificate and "presented" or "nothing to present")
 end
 
 
@@ -172,7 +185,7 @@ local function state(ctx, name)
     return "in_force"
   end
 
-  request.name, request.refused = name, word
+  metrics.record(request, name, word)
   return word
 end
 
@@ -186,13 +199,19 @@ local function select(ctx, name)
     return nil, "upstream-mtls has no part in this request"
   end
 
-  local certificate, _, why = instances.in_force(request.instance.certificates[name])
+  local certificate, word, why = instances.in_force(request.instance.certificates[name])
   if not certificate then
-    return nil, why
+    return nil, why or word
   end
 
-  request.name, request.refused = name, nil
-  return present(ctx, request, certificate)
+  request.name = name
+  identify(ctx, request, certificate)
+  local ok, err = apply_certificate(certificate)
+  if ok then
+    metrics.record(request, name, "presented")
+  end
+
+  return ok, err
 end
 
 

@@ -11,6 +11,8 @@ local fmt = string.format
 
 local NAME = "^[A-Za-z0-9._-]+$"
 local LONGEST_NAME = 128
+local SHORTEST_INTERVAL = 0.1
+local LONGEST_INTERVAL = 86400
 
 
 -- The config is refused for what it says. What changes without it, the content of files and the time, is judged when
@@ -27,6 +29,15 @@ local function validate_path(path)
 end
 
 
+local function validate_interval(seconds)
+  if seconds < SHORTEST_INTERVAL or seconds > LONGEST_INTERVAL then
+    return nil, fmt("must be between %s and %s seconds", SHORTEST_INTERVAL, LONGEST_INTERVAL)
+  end
+
+  return true
+end
+
+
 -- Not called for references to a vault.
 local function validate_pair(given)
   if type(given.cert) ~= "string" or type(given.key) ~= "string" then
@@ -35,7 +46,7 @@ local function validate_pair(given)
 
   local ok, err = pem.parse_client_certificate(given.cert, given.key)
   if not ok then
-    return nil, err
+    return nil, fmt("%q: %s", given.name, err)
   end
 
   return true
@@ -86,7 +97,8 @@ local client_certificate = {
   fields = {
     { name = {
         description = "What filters and client_certificate call it.",
-        type = "string", required = true, match = NAME, len_max = LONGEST_NAME,
+        type = "string", required = true, len_max = LONGEST_NAME,
+        match = NAME, err = "must be 1 to 128 letters, digits, '.', '_' and '-'",
     }, },
     { cert_file = path "PEM file with the chain, leaf first." },
     { key_file = path "PEM file with the private key." },
@@ -104,7 +116,7 @@ local client_certificate = {
     { only_one_of = { "cert_file", "certificate", "cert" } },
     { mutually_required = { "cert_file", "key_file" } },
     { mutually_required = { "cert", "key" } },
-    { custom_entity_check = { field_sources = { "cert", "key" }, fn = validate_pair } },
+    { custom_entity_check = { field_sources = { "name", "cert", "key" }, fn = validate_pair } },
   },
 }
 
@@ -140,7 +152,7 @@ return {
           }, },
           { reload_interval = {
               description = "Seconds between two looks at the files.",
-              type = "number", required = true, default = 10, between = { 0.1, 86400 },
+              type = "number", required = true, default = 10, custom_validator = validate_interval,
           }, },
         },
         entity_checks = {

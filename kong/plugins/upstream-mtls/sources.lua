@@ -149,18 +149,11 @@ end
 
 
 --- Chain and key in the plugin's config, as they are or behind references to a vault.
--- @tparam table conf the plugin's config. It is held weakly: Kong drops it when a new one is in force.
--- @tparam number i which of its client_certificates
-local function certificate_inline(conf, i)
-  local place = fmt("client certificate %q of plugin %s", conf.client_certificates[i].name, conf.__plugin_id or "?")
-  local entry = source(certificates, place)
-  local newest = setmetatable({ given = conf.client_certificates[i] }, { __mode = "v" })
+-- @tparam table given `name`, `cert`, `key`
+-- @tparam string plugin_id with the name, what makes it the same source after the config has changed
+local function certificate_inline(given, plugin_id)
+  local entry = source(certificates, fmt("client certificate %q of plugin %s", given.name, plugin_id))
   entry.source.read = function()
-    local given = newest.given
-    if not given then
-      return nil, "its config was dropped", "awaited"
-    end
-
     kong.vault.update(given)
     if given.cert == "" or given.key == "" then
       -- vaults have no values before a worker's first timers have run
