@@ -1,0 +1,233 @@
+--- What a request presents to its upstream, and what it believes of it.
+--
+-- The plugin decides first, by its config. A filter may then select another certificate by name.
+
+
+local identity = require("kong.plugins.upstream-mtls.identity").identity
+local instances = require "kong.plugins.upstream-mtls.instances"
+local internals = require "kong.plugins.upstream-mtls.internals"
+local metrics = require "kong.plugins.upstream-mtls.metrics"
+
+
+local kong = kong
+local ngx = ngx
+local setmetatable = setmetatable
+local tostring = tostring
+
+
+local WEAK = { __mode = "k" }
+local NOTHING = {}
+local NO_ANCHORS = "No trust anchors in force"
+local NO_CERTIFICATE = "No client certificate in force"
+local TLS = { https = true, grpcs = true, wss = true }
+
+
+-- Why nothing can be presented on this Kong at all, or nil.
+local impossible
+
+
+-- Computed once for each certificate, anchors and settings, and kept with the certificate. Nothing in it refers
+-- to certificate or anchors, so that those which are rotated out can be collected.
+local function identity_of(certificate, anchors, verify, depth, scheme)
+  local of_certificate = certificate or NOTHING
+  local by_anchors = of_certificate.identities
+  if not by_anchors then
+    by_anchors = setmetatable({}, WEAK)
+    of_certificate.identities = by_anchors
+  end
+
+  local by_settings = by_anchors[anchors or NOTHING]
+  if not by_settings then
+    by_settings = {}
+    by_anchors[anchors or NOTHING] = by_settings
+  end
+
+  local settings = scheme .. tostring(verify) .. tostring(depth)
+  local known = by_settings[settings]
+  if not known then
+    known = { id = identity(certificate and certificate.digest, anchors and anchors.digest, verify, depth, scheme) }
+    by_settings[settings] = known
+  end
+
+  return known
+end
+
+
+-- What Kong would verify by itself, for a plugin that leaves that to the service.
+local function services_verification(instance, service)
+  local entry = service.ca_certificates and instance:anchors_entities(service.ca_certificates)
+  return entry, service.tls_verify, service.tls_verify_depth
+end
+
+
+-- What Kong would present by itself: the service's certificate, else the Upstream entity's.
+local function services_certificate(ctx, instance, service)
+  local id = service.client_certificate and service.client_certificate.id or internals.upstream_certificate_id(ctx)
+  return id and instance:certificate_entity(id), id
+end
+
+
+local function identify(ctx, request, certificate)
+  request.certificate = certificate
+  request.identity = identity_of(certificate, request.anchors, request.verify, request.depth, request.scheme)
+  internals.split_pool(ctx, request.service, request.identity, request.scheme)
+end
+
+
+local function apply_certificate(certificate)
+  return kong.service.set_tls_cert_key(certificate.chain, certificate.key)
+end
+
+
+-- Set nginx' TLS settings for the current request.
+local function apply(request)
+  local service = kong.service
+  local ok, err = true, nil
+  if request.certificate then
+    ok, err = apply_certificate(request.certificate)
+  end
+
+  if ok and request.verify ~= nil then
+    ok, err = service.set_tls_verify(request.verify)
+  end
+
+  if ok and request.depth then
+    ok, err = service.set_tls_verify_depth(request.depth)
+  end
+
+  if ok and request.anchors then
+    ok, err = service.set_tls_verify_store(request.anchors.store)
+  end
+
+  return ok, err
+end
+
+
+local function certificate_for(ctx, request, instance)
+  local name = instance.default
+  if name then
+    request.name = name
+    return instances.in_force(instance.certificates[name])
+  end
+
+  local entry, id = services_certificate(ctx, instance, request.service)
+  if not entry then
+    return nil
+  end
+
+  request.name = id
+  return instances.in_force(entry)
+end
+
+
+local function refuse(request, word, message, why)
+  metrics.record(request, request.name, word)
+  return message, why
+end
+
+
+--- Present what the config says, before any filter has run.
+-- @tparam table ctx the request's ngx.ctx
+-- @tparam table conf
+-- @treturn nil|string what to tell the client if the request must not go on
+-- @treturn nil|string the reason, for the log
+local function begin(ctx, conf)
+  local service, scheme = ctx.service, ngx.var.upstream_scheme
+  if not service or not TLS[scheme] then
+    -- no service is Kong's 503; without TLS there is nothing to present
+    return nil
+  end
+
+  if impossible then
+    return NO_CERTIFICATE, impossible
+  end
+
+  local instance = instances.of(conf)
+  local request = { scheme = scheme, service = service, route = ctx.route, instance = instance }
+  ctx.upstream_mtls = request
+
+  local anchors_entry = instance.anchors
+  request.verify, request.depth = instance.verify, instance.depth
+  if not instance.verify then
+    anchors_entry, request.verify, request.depth = services_verification(instance, service)
+  end
+
+  request.anchors = anchors_entry and anchors_entry.in_force
+  if anchors_entry and not request.anchors then
+    return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
+  end
+
+  local certificate, word, why = certificate_for(ctx, request, instance)
+  if word then
+    return refuse(request, word, NO_CERTIFICATE, request.name .. ": " .. (why or word))
+  end
+
+  identify(ctx, request, certificate)
+  local ok, err = apply(request)
+  if not ok then
+    return refuse(request, "failed", NO_CERTIFICATE, err)
+  end
+
+  metrics.record(request, request.name, certificate and "presented" or "nothing to present")
+end
+
+
+--- Whether a filter may select a certificate by name for the current request.
+-- @treturn nil|string "in_force", or a word that says why not; nil where the plugin has no part in the request
+local function state(ctx, name)
+  local request = ctx.upstream_mtls
+  if not request then
+    return nil
+  end
+
+  local certificate, word = instances.in_force(request.instance.certificates[name])
+  if certificate then
+    return "in_force"
+  end
+
+  metrics.record(request, name, word)
+  return word
+end
+
+
+--- Present the certificate that a filter has selected.
+-- @treturn boolean|nil
+-- @treturn nil|string
+local function select(ctx, name)
+  local request = ctx.upstream_mtls
+  if not request then
+    return nil, "upstream-mtls has no part in this request"
+  end
+
+  local certificate, word, why = instances.in_force(request.instance.certificates[name])
+  if not certificate then
+    return nil, why or word
+  end
+
+  request.name = name
+  identify(ctx, request, certificate)
+  local ok, err = apply_certificate(certificate)
+  if ok then
+    metrics.record(request, name, "presented")
+  end
+
+  return ok, err
+end
+
+
+--- Once, when a worker starts.
+local function prepare()
+  local ok, err = internals.prepare(apply)
+  if not ok then
+    impossible = "this Kong (" .. kong.version .. ") cannot keep identities apart: " .. err
+    kong.log.err(impossible)
+  end
+end
+
+
+return {
+  begin = begin,
+  state = state,
+  select = select,
+  prepare = prepare,
+}

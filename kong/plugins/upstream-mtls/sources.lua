@@ -1,0 +1,226 @@
+--- Where client certificates and trust anchors come from: files, Kong's entities, the plugin's own config.
+--
+-- Equal sources are one: two plugin instances that name the same files share what is in force, and so does an
+-- instance with the one that it replaces. That is how the last good version outlives a new config.
+
+
+local last_good = require "kong.plugins.upstream-mtls.last_good"
+local pem = require "kong.plugins.upstream-mtls.pem"
+
+
+local kong = kong
+local ngx = ngx
+local ipairs = ipairs
+local pairs = pairs
+local setmetatable = setmetatable
+local get_phase = ngx.get_phase
+local date = os.date
+local open = io.open
+local concat = table.concat
+local fmt = string.format
+
+
+local ALL_WORKSPACES = { workspace = ngx.null, show_ws_id = true }
+
+
+-- By place. Weak: the plugin instances that use a source keep it.
+local known = setmetatable({}, { __mode = "v" })
+
+
+local function utc(time)
+  return date("!%Y-%m-%dT%H:%M:%SZ", time)
+end
+
+
+local certificates = {
+  parse = function(texts)
+    return pem.parse_client_certificate(texts[1], texts[2])
+  end,
+
+  complaint = function(certificate)
+    local now = ngx.time()
+    if now > certificate.not_after then
+      return "expired at " .. utc(certificate.not_after)
+    end
+
+    if now < certificate.not_before then
+      return "not valid before " .. utc(certificate.not_before)
+    end
+  end,
+
+  describe = function(certificate)
+    return fmt("CN=%s, SHA-256 %s, valid until %s", certificate.common_name, certificate.fingerprint,
+               utc(certificate.not_after))
+  end,
+}
+
+
+local anchors = {
+  parse = function(texts)
+    return pem.parse_anchors(concat(texts, "\n"))
+  end,
+
+  complaint = function()
+    -- one anchor among several may end: the handshake judges
+  end,
+
+  describe = function(value)
+    return fmt("trust anchors, the first of them valid until %s", utc(value.not_after))
+  end,
+}
+
+
+local systems_anchors = {
+  parse = function(texts)
+    -- a system's bundle may hold certificates without basic constraints
+    return pem.parse_anchors(concat(texts, "\n"), true)
+  end,
+
+  complaint = anchors.complaint,
+  describe = anchors.describe,
+}
+
+
+local function source(kind, place, read)
+  local entry = known[place]
+  if not entry then
+    entry = last_good.new({
+      place = place,
+      read = read,
+      parse = kind.parse,
+      complaint = kind.complaint,
+      describe = kind.describe,
+    })
+    known[place] = entry
+  end
+
+  return entry
+end
+
+
+local function read_files(paths)
+  local texts = {}
+  for i, path in ipairs(paths) do
+    local file, err = open(path, "rb")
+    if not file then
+      return nil, err
+    end
+
+    texts[i], err = file:read("*a")
+    file:close()
+    if not texts[i] then
+      return nil, fmt("%s: %s", path, err)
+    end
+  end
+
+  return texts
+end
+
+
+local function read_entity(dao, id)
+  local row, err = dao:select({ id = id }, ALL_WORKSPACES)
+  if row then
+    return row
+  end
+
+  if err then
+    return nil, err
+  end
+
+  return nil, "there is no such entity", "gone"
+end
+
+
+--- A pair of PEM files.
+local function certificate_files(cert_file, key_file)
+  return source(certificates, fmt("client certificate %s, key %s", cert_file, key_file), function()
+    return read_files({ cert_file, key_file })
+  end)
+end
+
+
+--- A certificate entity of Kong's, by its id.
+local function certificate_entity(id)
+  return source(certificates, "certificate entity " .. id, function()
+    local row, err, fate = read_entity(kong.db.certificates, id)
+    return row and { row.cert, row.key }, err, fate
+  end)
+end
+
+
+--- Chain and key in the plugin's config, as they are or behind references to a vault.
+-- @tparam table given `name`, `cert`, `key`
+-- @tparam string plugin_id with the name, what makes it the same source after the config has changed
+local function certificate_inline(given, plugin_id)
+  local entry = source(certificates, fmt("client certificate %q of plugin %s", given.name, plugin_id))
+  entry.source.read = function()
+    kong.vault.update(given)
+    if given.cert == "" or given.key == "" then
+      -- vaults have no values before a worker's first timers have run
+      return nil, "its reference has no value", get_phase() == "init_worker" and "awaited" or nil
+    end
+
+    return { given.cert, given.key }
+  end
+
+  return entry
+end
+
+
+--- A PEM file with CAs.
+local function anchors_file(path)
+  return source(anchors, "ca_file " .. path, function()
+    return read_files({ path })
+  end)
+end
+
+
+--- CA certificate entities of Kong's, by their ids.
+local function anchors_entities(ids)
+  return source(anchors, "CA certificate entities " .. concat(ids, ", "), function()
+    local texts = {}
+    for i, id in ipairs(ids) do
+      local row, err, fate = read_entity(kong.db.ca_certificates, id)
+      if not row then
+        return nil, fmt("%s: %s", id, err), fate
+      end
+
+      texts[i] = row.cert
+    end
+
+    return texts
+  end)
+end
+
+
+--- The trust store of Kong's own configuration, `lua_ssl_trusted_certificate`.
+local function anchors_of_kong()
+  return source(systems_anchors, "lua_ssl_trusted_certificate", function()
+    return read_files({ kong.configuration.lua_ssl_trusted_certificate_combined })
+  end)
+end
+
+
+--- Look at every source in use.
+local function look()
+  -- reading may yield, and others may add to what is known meanwhile
+  local entries = {}
+  for _, entry in pairs(known) do
+    entries[#entries + 1] = entry
+  end
+
+  for _, entry in ipairs(entries) do
+    entry:look()
+  end
+end
+
+
+return {
+  certificate_files = certificate_files,
+  certificate_entity = certificate_entity,
+  certificate_inline = certificate_inline,
+  anchors_file = anchors_file,
+  anchors_entities = anchors_entities,
+  anchors_of_kong = anchors_of_kong,
+  look = look,
+}

@@ -1,0 +1,65 @@
+--- What filters can ask of this plugin, and tell it: properties, on Kong 3.6 to 3.9 with WebAssembly.
+--
+--   kong.client_certificates.<name>   read: "in_force", or a word that says why it cannot be presented now
+--   kong.service.client_certificate   write: the name of the one to present; refused unless it is in force
+--   kong.client.consumer.<field>      read: username, id, custom_id, groups (one a line), credential (its id)
+--
+-- Handlers are called from C and must not yield. An error in one ends the filter, and Kong answers 500.
+
+
+local consumer = require "kong.plugins.upstream-mtls.consumer"
+local presentation = require "kong.plugins.upstream-mtls.presentation"
+
+
+local error = error
+local pcall = pcall
+local require = require
+
+
+local function read_only()
+  return false
+end
+
+
+local function client_certificate(_, _, ctx, name)
+  local state = presentation.state(ctx, name)
+  return state ~= nil, state
+end
+
+
+local function select_certificate(kong, _, ctx, name)
+  local ok, err = presentation.select(ctx, name)
+  if not ok then
+    kong.log.err("a filter selected client certificate '", name, "', which is not in force: ", err)
+    return false
+  end
+
+  return true, name
+end
+
+
+local function consumer_field(_, _, ctx, field)
+  local value, err = consumer.field(ctx, field)
+  if err then
+    -- without its groups the consumer would pass a rule that denies one of them
+    error("the consumer's " .. field .. " cannot be read: " .. err)
+  end
+
+  return value ~= nil, value
+end
+
+
+--- Answer filters. Worker-wide: to be listed in `plugins=` is enough.
+local function prepare()
+  local ok, properties = pcall(require, "kong.runloop.wasm.properties")
+  if not ok then
+    return
+  end
+
+  properties.add_namespace_handlers("kong.client_certificates", client_certificate, read_only)
+  properties.add_namespace_handlers("kong.client.consumer", consumer_field, read_only)
+  properties.add_setter("kong.service.client_certificate", select_certificate)
+end
+
+
+return { prepare = prepare }
