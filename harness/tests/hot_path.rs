@@ -26,7 +26,8 @@ fn an_allowed_request_costs_these_host_calls_however_many_keys_there_are() {
 
 #[test]
 fn what_is_as_it_should_be_is_not_written_again() {
-    let said = [("x-api-key", "key-0"), ("x-consumer-username", "consumer-0"), ("x-credential-identifier", "1")];
+    let said =
+        [("x-api-key", "key-0"), ("x-consumer-username", "consumer-0"), ("x-credential-identifier", "1")];
     let (passes, calls) = calls(1, &said);
     assert!(passes);
     assert!(!calls.iter().any(|(name, _)| name == "proxy_replace_header_map_value"), "{calls:?}");
