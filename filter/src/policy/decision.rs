@@ -1,6 +1,5 @@
 //! What becomes of a request.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::identity::Edits;
@@ -43,24 +42,17 @@ impl Caller<'_> {
         }
     }
 
-    pub(super) fn groups(&self) -> BTreeSet<&str> {
-        match self {
-            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => {
-                consumer.groups.iter().map(|group| &**group).collect()
-            }
-            Self::Established(established) => established.groups.iter().copied().collect(),
-            Self::Nobody => BTreeSet::new(),
-        }
+    pub(super) fn is_in(&self, group: &str) -> bool {
+        self.groups().any(|each| each == group)
     }
 
-    pub(super) fn is_in(&self, group: &str) -> bool {
-        match self {
-            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => {
-                consumer.groups.iter().any(|each| **each == *group)
-            }
-            Self::Established(established) => established.groups.contains(&group),
-            Self::Nobody => false,
-        }
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        let (own, established): (&[Box<str>], &[&str]) = match self {
+            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => (&consumer.groups, &[]),
+            Self::Established(established) => (&[], &established.groups),
+            Self::Nobody => (&[], &[]),
+        };
+        own.iter().map(|group| &**group).chain(established.iter().copied())
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the upstream hears about who is asking, and what it does not hear.
 
-use std::collections::BTreeSet;
-
 use super::credential::{Places, same_header};
 use super::decision::Caller;
 use super::request::{Header, Request};
@@ -103,8 +101,10 @@ fn is_about_consumers(name: &[u8]) -> bool {
 /// Whether a header names just the caller's groups, as Kong's acl plugin does; then it may stay.
 fn is_groups(name: &[u8], value: &[u8], caller: &Caller<'_>) -> bool {
     let Ok(value) = std::str::from_utf8(value) else { return false };
-    let said: BTreeSet<_> = value.split(',').map(str::trim).collect();
-    name.eq_ignore_ascii_case(b"X-Consumer-Groups") && said == caller.groups()
+    let said = || value.split(',').map(str::trim);
+    name.eq_ignore_ascii_case(b"X-Consumer-Groups")
+        && said().all(|group| caller.is_in(group))
+        && caller.groups().all(|group| said().any(|each| each == group))
 }
 
 /// Whether a header says just that, in our spelling, and no other header says it again.
