@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{print, until_stopped};
+use super::print;
+use super::signals::Signals;
 use crate::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
 
 /// What was typed.
@@ -75,13 +76,14 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         mtls: tls.map(|tls| (mtls, tls)),
         api_keys: if api_key_required { api_keys } else { Vec::new() },
     })?;
+    let signals = Signals::catch()?;
     if let Some(address) = dogcatcher.http() {
         print(&format!("http http://{address}\n"))?;
     }
     if let Some(address) = dogcatcher.mtls() {
         print(&format!("mtls https://{address}\n"))?;
     }
-    until_stopped(|| Ok(()))?;
+    signals.until_stopped(|| Ok(()));
     dogcatcher.stop();
     Ok(())
 }

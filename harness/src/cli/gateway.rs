@@ -1,12 +1,12 @@
 //! `harness gateway`: a gateway in the foreground.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Usage, print, until_stopped};
+use super::signals::Signals;
+use super::{Usage, print};
 use crate::gateway::embedded::Embedded;
 use crate::gateway::{self, Gateway, Running, Setup};
 
@@ -50,15 +50,10 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let running = match gateway {
         Kind::Embedded => Embedded.start(&Setup { config, filters, proxy, status })?,
     };
+    let signals = Signals::catch()?;
     print(&addresses(&*running))?;
-    until_stopped(|| {
-        // The gateway's log says why; nobody is left to be told when stderr is closed.
-        let _ = match running.reload() {
-            Ok(()) => writeln!(io::stderr(), "config reloaded"),
-            Err(_) => writeln!(io::stderr(), "config refused; the one before stays in force"),
-        };
-        Ok(())
-    })
+    signals.until_stopped(|| running.reload());
+    Ok(())
 }
 
 fn addresses(running: &dyn Running) -> String {

@@ -5,6 +5,7 @@ mod demo;
 mod dogcatcher;
 mod gateway;
 mod keys;
+mod signals;
 mod up;
 
 use std::fmt;
@@ -15,7 +16,6 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the command line of this process.
 ///
@@ -86,23 +86,6 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Waits for SIGTERM or SIGINT; on each SIGHUP before, does what a reload takes.
-fn until_stopped(mut reload: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => reload()?,
-            }
-        }
-    })
 }
 
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.

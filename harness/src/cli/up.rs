@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{print, until_stopped};
+use super::print;
+use super::signals::Signals;
 use crate::gateway::embedded::Embedded;
 use crate::stack::{Plan, Stack};
 
@@ -31,8 +32,10 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     };
     let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: None };
     let stack = Stack::up(&Embedded, &plan)?;
+    let signals = Signals::catch()?;
     print(&welcome(&stack)?)?;
-    until_stopped(|| stack.gateway().reload())
+    signals.until_stopped(|| stack.gateway().reload());
+    Ok(())
 }
 
 fn welcome(stack: &Stack) -> anyhow::Result<String> {
