@@ -17,7 +17,9 @@ impl Compiler<'_> {
         for (number, consumer) in written.into_iter().enumerate() {
             let config::Consumer { username, id, custom_id, groups, keys } = consumer;
             let at = format!("consumers[{number}]");
-            if let Some(first) = by_name.insert(username.clone(), number) {
+            // A missing one has been missed already.
+            let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
+            if let Some(first) = first {
                 self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
             }
             for (field, text) in
