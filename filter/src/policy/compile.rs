@@ -65,8 +65,8 @@ impl Compiler<'_> {
             }
             Authentication::ApiKey => {
                 let places = self.places(key_names, key_in_header, key_in_query);
-                let (mut consumers, keyring) = self.consumers(consumers);
-                let anonymous = anonymous.map(|name| self.anonymous(name, &mut consumers));
+                let (consumers, keyring) = self.consumers(consumers);
+                let anonymous = anonymous.map(|name| self.anonymous(name, consumers));
                 if let Some(realm) = &realm {
                     self.header_text("realm", realm);
                 }
@@ -76,7 +76,6 @@ impl Compiler<'_> {
                     preflight_passes: !run_on_preflight.unwrap_or(true),
                     challenge: realm.map_or("Key".into(), |realm| format!("Key realm=\"{realm}\"").into()),
                     anonymous,
-                    consumers: consumers.into(),
                     keyring,
                 }))
             }

@@ -28,8 +28,7 @@ pub(super) struct Keys {
     pub(super) hide: bool,
     pub(super) preflight_passes: bool,
     pub(super) challenge: Box<str>,
-    pub(super) anonymous: Option<u32>,
-    pub(super) consumers: Box<[Consumer]>,
+    pub(super) anonymous: Option<Consumer>,
     pub(super) keyring: Keyring,
 }
 
@@ -70,9 +69,9 @@ impl Keys {
         if self.preflight_passes && request.method == b"OPTIONS" {
             return Ok(Caller::Nobody);
         }
-        match (self.authenticate(request), self.anonymous) {
+        match (self.authenticate(request), &self.anonymous) {
             (Ok(caller), _) => Ok(caller),
-            (Err(_), Some(anonymous)) => Ok(Caller::Anonymous(&self.consumers[anonymous as usize])),
+            (Err(_), Some(anonymous)) => Ok(Caller::Anonymous(anonymous)),
             (Err((message, reason)), None) => {
                 Err(Refusal { status: 401, message, challenge: Some(&self.challenge), reason })
             }
@@ -84,16 +83,15 @@ impl Keys {
             Unfound::Duplicate => ("Duplicate API key found", Reason::DuplicateKey),
             Unfound::Missing => (NO_KEY, Reason::NoKey),
         })?;
-        let named = |consumer: u32| &self.consumers[consumer as usize];
         match self.keyring.find(&Digest::of(&key), request.now) {
-            Ok((consumer, key)) => Ok(Caller::Consumer(named(consumer), key)),
+            Ok((consumer, key)) => Ok(Caller::Consumer(consumer, key)),
             Err(absent) => {
                 let reason = match absent {
                     Absent::Expired(consumer, key) => {
-                        Reason::ExpiredKey { consumer: &named(consumer).username, key: &key.id }
+                        Reason::ExpiredKey { consumer: &consumer.username, key: &key.id }
                     }
                     Absent::NotYetValid(consumer, key) => {
-                        Reason::NotYetValidKey { consumer: &named(consumer).username, key: &key.id }
+                        Reason::NotYetValidKey { consumer: &consumer.username, key: &key.id }
                     }
                     Absent::Unknown => Reason::UnknownKey,
                 };

@@ -48,35 +48,37 @@ pub struct Key {
 
 /// Why a key counts for nothing; to the client that is all the same.
 pub(super) enum Absent<'k> {
-    Expired(u32, &'k Key),
-    NotYetValid(u32, &'k Key),
+    Expired(&'k Consumer, &'k Key),
+    NotYetValid(&'k Consumer, &'k Key),
     Unknown,
 }
 
 /// Keys by digest. Looking one up tells nothing by its time: what is compared are digests, and whoever could
 /// choose these could choose the key.
+///
+/// A consumer is kept with each of its keys, not once in a list beside: among many keys, every place in memory that a
+/// decision has to look at costs more than all that it computes.
 #[derive(Default)]
 pub(super) struct Keyring {
-    keys: HashMap<Digest, (u32, Key), BuildHasherDefault<FirstBytes>>,
+    keys: HashMap<Digest, (Consumer, Key), BuildHasherDefault<FirstBytes>>,
 }
 
 impl Keyring {
-    /// The consumer, by number, and the key.
-    pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(u32, &Key), Absent<'_>> {
+    pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
         let (consumer, key) = self.keys.get(digest).ok_or(Absent::Unknown)?;
         match now {
-            now if now < key.not_before => Err(Absent::NotYetValid(*consumer, key)),
-            now if now > key.not_after => Err(Absent::Expired(*consumer, key)),
-            _ => Ok((*consumer, key)),
+            now if now < key.not_before => Err(Absent::NotYetValid(consumer, key)),
+            now if now > key.not_after => Err(Absent::Expired(consumer, key)),
+            _ => Ok((consumer, key)),
         }
     }
 
-    /// Adds a key, unless its digest is there already: then the number of the consumer who has it.
-    pub(super) fn add(&mut self, digest: Digest, consumer: u32, key: Key) -> Result<(), u32> {
+    /// Adds a key, unless its digest is there already: then the consumer who has it.
+    pub(super) fn add(&mut self, digest: Digest, consumer: &Consumer, key: Key) -> Result<(), &Consumer> {
         match self.keys.entry(digest) {
-            std::collections::hash_map::Entry::Occupied(taken) => Err(taken.get().0),
+            std::collections::hash_map::Entry::Occupied(taken) => Err(&taken.into_mut().0),
             std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert((consumer, key));
+                free.insert((consumer.clone(), key));
                 Ok(())
             }
         }
@@ -129,7 +131,8 @@ mod tests {
     fn a_key_is_valid_from_its_first_to_its_last_second() {
         let mut keyring = Keyring::default();
         let key = Key { id: "1".into(), not_before: 10, not_after: 20 };
-        assert!(keyring.add(Digest::of(b"k"), 7, key).is_ok());
+        let ann = Consumer { username: "ann".into(), id: None, custom_id: None, groups: [].into() };
+        assert!(keyring.add(Digest::of(b"k"), &ann, key).is_ok());
         for (now, found) in [(9, false), (10, true), (20, true), (21, false)] {
             assert_eq!(keyring.find(&Digest::of(b"k"), now).is_ok(), found, "{now}");
         }

@@ -42,10 +42,10 @@ impl<'d> Place<'d> {
             key_in_query: fields.take("key_in_query", Place::boolean),
             hide_credentials: fields.take("hide_credentials", Place::boolean),
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
-            realm: fields.take("realm", Place::string),
-            anonymous: fields.take("anonymous", Place::string),
+            realm: fields.take("realm", Place::text),
+            anonymous: fields.take("anonymous", Place::text),
             consumers: fields.list("consumers", Place::consumer),
-            client_certificate: fields.take("client_certificate", Place::string),
+            client_certificate: fields.take("client_certificate", Place::text),
             rules: fields.list("rules", Place::rule),
         };
         fields.refuse_others();
@@ -55,9 +55,9 @@ impl<'d> Place<'d> {
     fn consumer(self) -> Consumer {
         let mut fields = self.fields();
         let consumer = Consumer {
-            username: fields.required("username", Place::string),
-            id: fields.take("id", Place::string),
-            custom_id: fields.take("custom_id", Place::string),
+            username: fields.required("username", Place::text),
+            id: fields.take("id", Place::text),
+            custom_id: fields.take("custom_id", Place::text),
             groups: fields.list("groups", |place| place.string().unwrap_or_default()),
             keys: fields.list("keys", Place::key),
         };
@@ -68,10 +68,10 @@ impl<'d> Place<'d> {
     fn key(self) -> Key {
         let mut fields = self.fields();
         let key = Key {
-            id: fields.required("id", Place::string),
-            sha256: fields.required("sha256", Place::string),
-            not_before: fields.take("not_before", Place::string),
-            not_after: fields.take("not_after", Place::string),
+            id: fields.required("id", Place::text),
+            sha256: fields.required("sha256", Place::text),
+            not_before: fields.take("not_before", Place::text),
+            not_after: fields.take("not_after", Place::text),
         };
         fields.refuse_others();
         key
@@ -81,7 +81,7 @@ impl<'d> Place<'d> {
         let mut fields = self.fields();
         let rule = Rule {
             r#match: fields.required("match", |place| Some(place.conditions())),
-            client_certificate: fields.take("client_certificate", Place::string),
+            client_certificate: fields.take("client_certificate", Place::text),
             deny: fields.take("deny", |place| Some(place.deny())),
         };
         fields.refuse_others();
@@ -134,6 +134,14 @@ impl<'d> Place<'d> {
         status.or_else(|| self.refuse("a status from 400 to 599"))
     }
 
+    /// A string that says something: one that is there but empty is a mistake, not a default.
+    fn text(self) -> Option<String> {
+        match self.value.as_str() {
+            Some("") => self.refuse("a string"),
+            _ => self.string(),
+        }
+    }
+
     fn string(self) -> Option<String> {
         self.value.as_str().map(str::to_owned).or_else(|| self.refuse("a string"))
     }
@@ -168,6 +176,7 @@ impl<'d> Place<'d> {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
+            Value::String(text) if text.is_empty() => "empty",
             Value::String(_) => "another string",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",

@@ -26,7 +26,7 @@ pub(super) struct Rule {
     pub(super) methods: Box<[Box<str>]>,
     /// Canonical: "" or "/a/b", never "/a/b/".
     pub(super) path_prefix: Option<Box<str>>,
-    /// Lower case, without port.
+    /// Without port, and without a dot at the end.
     pub(super) hosts: Box<[Box<str>]>,
     pub(super) headers: Box<[HeaderIs]>,
     pub(super) outcome: Outcome,
@@ -59,7 +59,7 @@ impl Rules {
     ) -> Result<Certificate<'a>, Refusal<'a>> {
         let path = if self.look_at_paths { readable(request.target)? } else { Cow::Borrowed("") };
         let host = host(request.authority);
-        let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, &host));
+        let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, host));
         match matching.map(|number| (number, &self.rules[number].outcome)) {
             Some((_, Outcome::Present(name))) => Ok(Certificate::Present(name)),
             Some((number, Outcome::Deny { status, message })) => Err(Refusal {
@@ -74,11 +74,11 @@ impl Rules {
 }
 
 impl Rule {
-    fn matches(&self, caller: &Caller<'_>, request: &Request<'_>, path: &str, host: &str) -> bool {
+    fn matches(&self, caller: &Caller<'_>, request: &Request<'_>, path: &str, host: &[u8]) -> bool {
         any(&self.consumers, |name| caller.username() == Some(name))
             && any(&self.groups, |group| caller.is_in(group))
             && any(&self.methods, |method| method.as_bytes() == request.method)
-            && any(&self.hosts, |each| each == host)
+            && any(&self.hosts, |each| each.as_bytes().eq_ignore_ascii_case(host))
             && self
                 .path_prefix
                 .as_ref()
@@ -113,15 +113,16 @@ fn readable(uri: &[u8]) -> Result<Cow<'_, str>, Refusal<'static>> {
     })
 }
 
-/// The host alone, in lower case: RFC 3986, section 3.2.2. A dot at its end changes nothing.
-fn host(authority: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(authority);
-    let end = match text.rfind(':') {
-        Some(at) if !text[at..].contains(']') => at,
-        _ => text.len(),
+/// The host alone: RFC 3986, section 3.2.2. A dot at its end changes nothing.
+fn host(authority: &[u8]) -> &[u8] {
+    let mut host = match authority.iter().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(at) if authority[at] == b':' => &authority[..at],
+        _ => authority,
     };
-    let host = text[..end].trim_end_matches('.').to_ascii_lowercase();
-    Cow::Owned(host)
+    while let [rest @ .., b'.'] = host {
+        host = rest;
+    }
+    host
 }
 
 pub(super) const FORBIDDEN: &str = "Forbidden";

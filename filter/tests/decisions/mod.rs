@@ -138,7 +138,7 @@ const RULES: &str = r#"{"key_names":["k"],"client_certificate":"other","consumer
     {"match":{"groups":["vets"],"methods":["POST","PUT"],"path_prefix":"/dogs/"},"client_certificate":"vet"},
     {"match":{"consumers":["bob"],"headers":{"X-Shift":["early","late"]}},"client_certificate":"shift"},
     {"match":{"hosts":["cats.example"]},"client_certificate":"cats"},
-    {"match":{"hosts":["dogs.example"],"methods":["DELETE"]},"deny":{"status":405,"message":"not here"}},
+    {"match":{"hosts":["Dogs.Example."],"methods":["DELETE"]},"deny":{"status":405,"message":"not here"}},
     {"match":{"groups":["night"]},"client_certificate":"night"}]}"#;
 
 const GATEWAY: &str = r#"{"authentication":"gateway","client_certificate":"c",
@@ -512,6 +512,16 @@ const MISTAKES: &[(&str, &str)] = &[
         "client_certificate: \"a/b\" cannot be a certificate's name: 1 to 128 of A-Z a-z 0-9 . _ -\n\
          rules[1]: is never reached: rules[0] matches every request\n\
          rules[1].match.methods: is empty: leave the condition out, or name something",
+    ),
+    (
+        r#"{"realm":"","anonymous":"","consumers":[{"username":"","keys":[{"id":"","sha256":""}]},{}],
+            "rules":[{"match":{"hosts":["."]},"client_certificate":""}]}"#,
+        "realm: has to be a string, is empty\nanonymous: has to be a string, is empty\n\
+         consumers[0].username: has to be a string, is empty\nconsumers[0].keys[0].id: has to be a string, is empty\n\
+         consumers[0].keys[0].sha256: has to be a string, is empty\nconsumers[1].username: is missing\n\
+         rules[0].client_certificate: has to be a string, is empty\n\
+         rules[0]: has neither client_certificate nor deny\n\
+         rules[0].match.hosts[0]: \".\" is no host name, without port",
     ),
     (
         r#"{"authentication":"gateway","consumers":[{"username":"a"}],"realm":"x"}"#,

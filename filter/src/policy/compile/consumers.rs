@@ -17,7 +17,9 @@ impl Compiler<'_> {
         for (number, consumer) in written.into_iter().enumerate() {
             let config::Consumer { username, id, custom_id, groups, keys } = consumer;
             let at = format!("consumers[{number}]");
-            if let Some(first) = by_name.insert(username.clone(), number) {
+            // A missing one has been missed already.
+            let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
+            if let Some(first) = first {
                 self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
             }
             for (field, text) in
@@ -26,13 +28,14 @@ impl Compiler<'_> {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
             }
             self.groups(&at, &groups);
-            consumers.push(Consumer {
+            let consumer = Consumer {
                 username: username.into(),
                 id: id.map(Into::into),
                 custom_id: custom_id.map(Into::into),
                 groups: boxed(groups),
-            });
-            self.keys(&at, keys, number, &consumers, &mut keyring);
+            };
+            self.keys(&at, keys, &consumer, &mut keyring);
+            consumers.push(consumer);
         }
         (consumers, keyring)
     }
@@ -49,18 +52,11 @@ impl Compiler<'_> {
         }
     }
 
-    fn keys(
-        &mut self,
-        consumer: &str,
-        written: Vec<config::Key>,
-        number: usize,
-        consumers: &[Consumer],
-        keyring: &mut Keyring,
-    ) {
+    fn keys(&mut self, at: &str, written: Vec<config::Key>, consumer: &Consumer, keyring: &mut Keyring) {
         let mut ids = BTreeSet::new();
-        for (at, key) in written.into_iter().enumerate() {
+        for (number, key) in written.into_iter().enumerate() {
             let config::Key { id, sha256, not_before, not_after } = key;
-            let path = format!("{consumer}.keys[{at}]");
+            let path = format!("{at}.keys[{number}]");
             self.header_text(&format!("{path}.id"), &id);
             if !id.is_empty() && !ids.insert(id.clone()) {
                 self.refuse(&format!("{path}.id"), format!("{id:?} is there twice"));
@@ -79,9 +75,8 @@ impl Compiler<'_> {
                 continue;
             };
             let key = Key { id: id.into(), not_before, not_after };
-            if let Err(other) = keyring.add(digest, u32::try_from(number).unwrap_or(u32::MAX), key) {
-                let name = |number: usize| consumers.get(number).map_or("", |consumer| &consumer.username);
-                let (one, other) = (name(number), name(other as usize));
+            if let Err(other) = keyring.add(digest, consumer, key) {
+                let (one, other) = (&consumer.username, &other.username);
                 let message = format!("{one:?} and {other:?} have the same key; each needs one of its own");
                 self.refuse(&format!("{path}.sha256"), message);
             }
@@ -100,12 +95,14 @@ impl Compiler<'_> {
     }
 
     /// One of the consumers, or somebody who has nothing but a name.
-    pub(super) fn anonymous(&mut self, name: String, consumers: &mut Vec<Consumer>) -> u32 {
+    pub(super) fn anonymous(&mut self, name: String, consumers: Vec<Consumer>) -> Consumer {
         self.header_text("anonymous", &name);
-        let number = consumers.iter().position(|consumer| *consumer.username == *name).unwrap_or_else(|| {
-            consumers.push(Consumer { username: name.into(), id: None, custom_id: None, groups: [].into() });
-            consumers.len() - 1
-        });
-        u32::try_from(number).unwrap_or(u32::MAX)
+        let one = consumers.into_iter().find(|consumer| *consumer.username == *name);
+        one.unwrap_or_else(|| Consumer {
+            username: name.into(),
+            id: None,
+            custom_id: None,
+            groups: [].into(),
+        })
     }
 }

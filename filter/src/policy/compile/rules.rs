@@ -136,11 +136,14 @@ impl Compiler<'_> {
         let written = self.values(at, written);
         let plain = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_[:]".contains(&b));
         for (number, host) in written.iter().enumerate() {
-            if host.is_empty() || !plain(host) || (host.contains(':') && !host.ends_with(']')) {
+            if host.trim_end_matches('.').is_empty()
+                || !plain(host)
+                || (host.contains(':') && !host.ends_with(']'))
+            {
                 self.refuse(&format!("{at}[{number}]"), format!("{host:?} is no host name, without port"));
             }
         }
-        boxed(written.iter().map(|host| host.to_ascii_lowercase()))
+        boxed(written.iter().map(|host| host.trim_end_matches('.').to_owned()))
     }
 
     fn headers(&mut self, at: &str, written: Option<BTreeMap<String, Vec<String>>>) -> Box<[HeaderIs]> {
