@@ -14,12 +14,17 @@ use super::problem::{Problem, Problems};
 use super::read;
 use rules::Known;
 
-/// Compiles a JSON document; all that is wrong with it at once.
-pub(super) fn policy(document: &[u8]) -> Result<Policy, Problems> {
-    let mut problems = Vec::new();
-    let config = read::config(document, &mut problems);
-    let policy = Compiler { problems: &mut problems }.policy(config);
-    if problems.is_empty() { Ok(policy) } else { Err(Problems(problems)) }
+impl Policy {
+    /// Compiles a JSON document.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its path.
+    pub fn compile(document: &[u8]) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let config = read::config(document, &mut problems);
+        let policy = Compiler { problems: &mut problems }.policy(config);
+        if problems.is_empty() { Ok(policy) } else { Err(Problems(problems)) }
+    }
 }
 
 /// Turns what was written into what is looked up, and notes all that cannot be.

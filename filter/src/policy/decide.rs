@@ -1,11 +1,10 @@
 //! A policy in force, and what it says to a request.
 
-use super::compile;
+use super::caller::Caller;
 use super::credential::{Places, Unfound};
-use super::decision::{Allow, Caller, Certificate, Decision};
+use super::decision::{Allow, Certificate, Decision};
 use super::identity::Edits;
 use super::keyring::{Absent, Consumer, Digest, Keyring};
-use super::problem::Problems;
 use super::refusal::{Reason, Refusal};
 use super::request::Request;
 use super::rules::Rules;
@@ -33,14 +32,6 @@ pub(super) struct Keys {
 }
 
 impl Policy {
-    /// Compiles a JSON document.
-    ///
-    /// # Errors
-    /// All that is wrong with it, each with its path.
-    pub fn compile(document: &[u8]) -> Result<Self, Problems> {
-        compile::policy(document)
-    }
-
     /// Whether the gateway's own authentication is to say who is asking.
     pub fn asks_the_gateway(&self) -> bool {
         matches!(self.asks, Asks::Gateway)

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use super::caller::Caller;
 use super::identity::Edits;
-use super::keyring::{Consumer, Key};
 use super::refusal::Refusal;
-use super::request::Established;
 
 /// There is no third case: what nobody allowed is refused.
 pub enum Decision<'a> {
@@ -19,41 +18,6 @@ pub struct Allow<'a> {
     pub certificate: Certificate<'a>,
     /// What has to change in the request before it goes upstream.
     pub edits: Edits<'a>,
-}
-
-/// As whom a request passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller<'a> {
-    /// The consumer that stands for requests without a valid key.
-    Anonymous(&'a Consumer),
-    Consumer(&'a Consumer, &'a Key),
-    /// Whom the gateway's own authentication has established.
-    Established(&'a Established<'a>),
-    /// A preflight request that nobody is asked about.
-    Nobody,
-}
-
-impl Caller<'_> {
-    pub fn username(&self) -> Option<&str> {
-        match self {
-            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => Some(&consumer.username),
-            Self::Established(established) => established.username,
-            Self::Nobody => None,
-        }
-    }
-
-    pub(super) fn is_in(&self, group: &str) -> bool {
-        self.groups().any(|each| each == group)
-    }
-
-    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        let (own, established): (&[Box<str>], &[&str]) = match self {
-            Self::Anonymous(consumer) | Self::Consumer(consumer, _) => (&consumer.groups, &[]),
-            Self::Established(established) => (&[], &established.groups),
-            Self::Nobody => (&[], &[]),
-        };
-        own.iter().map(|group| &**group).chain(established.iter().copied())
-    }
 }
 
 /// Not an `Option`: a name that got lost must not read as "leave it unchanged".

@@ -1,7 +1,7 @@
 //! What the upstream hears about who is asking, and what it does not hear.
 
+use super::caller::Caller;
 use super::credential::{Places, same_header};
-use super::decision::Caller;
 use super::request::{Header, Request};
 
 /// Changes to a request on its way to the upstream, each only where it changes something.

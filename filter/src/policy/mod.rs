@@ -7,6 +7,7 @@
 //! Nothing here knows a host, a clock or a socket: a [`Request`] holds all that a decision depends on.
 //! A [`Policy`] that exists is valid; one that is not is a list of all its [`Problems`], each with its path.
 
+mod caller;
 mod compile;
 mod config;
 mod credential;
@@ -24,11 +25,12 @@ mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
 
+pub use caller::Caller;
 pub use config::{
     Authentication, Config, Consumer as ConsumerConfig, Deny, Key as KeyConfig, Match, Rule as RuleConfig,
 };
 pub use decide::Policy;
-pub use decision::{Allow, Caller, Certificate, CertificateName, Decision};
+pub use decision::{Allow, Certificate, CertificateName, Decision};
 pub use identity::{Edit, Edits};
 pub use keyring::{Consumer, Digest, Key};
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::caller::Caller;
 use super::credential::same_header;
-use super::decision::{Caller, Certificate, CertificateName};
+use super::decision::{Certificate, CertificateName};
 use super::path;
 use super::refusal::{Reason, Refusal};
 use super::request::Request;
