@@ -12,7 +12,7 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use harness::dogcatcher::{Dogcatcher, Tls};
-use harness::gateway::Gateway;
+use harness::gateway::{Gateway, Options};
 use harness::pki::{Authority, Issued, Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
 use reqwest::blocking::{Client, RequestBuilder};
@@ -182,7 +182,7 @@ pub fn seconds_from_now(seconds: i64) -> Validity {
 
 fn gateway() -> Box<dyn Gateway> {
     let name = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
-    harness::gateway::by_name(&name).unwrap_or_else(|error| panic!("{error:#}"))
+    harness::gateway::by_name(&name, &Options::default()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 fn client() -> Client {

@@ -4,7 +4,10 @@
 
 pub mod declarative;
 pub mod embedded;
+pub mod kong;
+mod wait;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -64,13 +67,43 @@ pub fn filters() -> anyhow::Result<PathBuf> {
         .ok_or_else(|| anyhow::anyhow!("no filters beside {}: run `make filter`", executable.display()))
 }
 
+/// Gateways by the names that `--gateway` takes.
+pub const NAMES: [&str; 2] = ["embedded", "kong"];
+
+/// What a driver may be told; what is absent it finds by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
+    pub kong_bin: Option<PathBuf>,
+    /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
+    pub plugins: Option<PathBuf>,
+    /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A gateway cannot run on this machine, whatever the config: what is missing, and the cure.
+///
+/// From [`by_name`] and [`Gateway::start`] it comes inside of an [`anyhow::Error`]; a suite that finds it there
+/// is skipped with these words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(pub String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
 /// The gateway of a name.
 ///
 /// # Errors
-/// There is none of that name.
-pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Gateway>> {
+/// There is none of that name, or it is [`Unavailable`].
+pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
     match name {
         "embedded" => Ok(Box::new(embedded::Embedded)),
-        _ => anyhow::bail!("no gateway is called {name:?}; there is: embedded"),
+        "kong" => Ok(Box::new(kong::Kong::find(options)?)),
+        _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),
     }
 }

@@ -1,0 +1,69 @@
+//! A local `kong`, run without a database and under a directory of its own.
+
+mod admin;
+mod listeners;
+mod plugins;
+mod process;
+mod served;
+mod settings;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use process::Process;
+use served::Served;
+
+use super::{Gateway, Options, Running, Setup, Unavailable};
+
+pub(super) use listeners::Listeners;
+pub(super) use plugins::Plugins;
+pub(super) use served::{Host, serve};
+pub(super) use settings::Settings;
+
+/// Runs a `kong` of this machine.
+#[derive(Clone, Debug)]
+pub struct Kong {
+    bin: PathBuf,
+    options: Options,
+}
+
+impl Kong {
+    /// # Errors
+    /// There is no `kong` here.
+    pub fn find(options: &Options) -> Result<Self, Unavailable> {
+        let named = options
+            .kong_bin
+            .clone()
+            .or_else(|| env::var_os("KONG_BIN").filter(|value| !value.is_empty()).map(PathBuf::from));
+        let bin = named.or_else(on_path).filter(|bin| bin.is_file());
+        match bin.and_then(|bin| bin.canonicalize().ok()) {
+            Some(bin) => Ok(Self { bin, options: options.clone() }),
+            None => Err(Unavailable("no kong (set KONG_BIN)".to_owned())),
+        }
+    }
+}
+
+impl Gateway for Kong {
+    fn name(&self) -> &'static str {
+        "kong"
+    }
+
+    fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
+        Ok(Box::new(self.up(setup)?))
+    }
+}
+
+impl Kong {
+    fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
+        let plugins = Plugins::find(&self.options)?;
+        serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
+    }
+}
+
+fn on_path() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|directory| directory.join("kong")).find(|bin| Path::is_file(bin))
+}
+
+#[cfg(test)]
+mod tests;

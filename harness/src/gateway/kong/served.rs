@@ -1,0 +1,149 @@
+//! A Kong that serves, wherever it runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+
+use super::{Listeners, Plugins, Settings, admin};
+use crate::gateway::wait::until;
+use crate::gateway::{Options, Running, Setup};
+
+/// What a Kong runs in: processes, a container. Dropping it ends it and removes what it left.
+pub trait Host: Send + Sync {
+    /// Kong's error log.
+    fn log(&self) -> String;
+
+    /// Whether it still runs.
+    fn runs(&self) -> bool;
+}
+
+/// Brings a Kong up in a host, and returns once its workers serve.
+///
+/// # Errors
+/// It doesn't; Kong's words, or the end of its log.
+pub fn serve<H: Host>(
+    setup: &Setup,
+    plugins: &Plugins,
+    options: &Options,
+    launch: impl Fn(&Settings, &Listeners) -> anyhow::Result<H>,
+) -> anyhow::Result<Served<H>> {
+    let mut attempts = 1..=ATTEMPTS;
+    loop {
+        let listeners = Listeners::choose(setup)?;
+        let mut settings = Settings::new(setup, &listeners, plugins)?;
+        for (name, value) in &options.settings {
+            settings.set(name, value);
+        }
+        let workers = settings.workers()?;
+        let served = launch(&settings, &listeners).and_then(|host| {
+            let config = setup.config.canonicalize()?;
+            let served = Served { host, listeners, has_status: setup.status.is_some(), config, workers };
+            served.await_ready()?;
+            Ok(served)
+        });
+        match served {
+            // Somebody was faster between our choice of a port and Kong's use of it.
+            Err(error) if format!("{error:#}").contains(TAKEN) && attempts.next().is_some() => {}
+            served => return served.context("Kong does not start"),
+        }
+    }
+}
+
+/// A Kong that serves.
+pub struct Served<H> {
+    host: H,
+    listeners: Listeners,
+    has_status: bool,
+    config: PathBuf,
+    workers: usize,
+}
+
+impl<H: Host> Served<H> {
+    #[cfg(test)]
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    fn await_ready(&self) -> anyhow::Result<()> {
+        let mut said = anyhow!("nothing heard of it");
+        let outcome = until(STARTING, || match admin::ready(self.listeners.status) {
+            Ok(()) => Some(true),
+            Err(error) => {
+                said = error;
+                (!self.host.runs()).then_some(false)
+            }
+        });
+        match outcome {
+            Some(true) => Ok(()),
+            Some(false) => bail!("it ended; the end of its log:\n{}", self.last_lines()),
+            None => bail!("{said:#}; the end of its log:\n{}", self.last_lines()),
+        }
+    }
+
+    fn last_lines(&self) -> String {
+        let log = self.host.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    }
+}
+
+impl<H: Host> Running for Served<H> {
+    fn proxy(&self) -> SocketAddr {
+        self.listeners.proxy
+    }
+
+    fn status(&self) -> Option<SocketAddr> {
+        self.has_status.then_some(self.listeners.status)
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        let config = fs::read_to_string(&self.config)
+            .with_context(|| format!("cannot read {}", self.config.display()))?;
+        let before = self.host.log().len();
+        admin::post_config(self.listeners.admin, &config)?;
+        let outcome = until(STARTING, || {
+            let log = self.host.log();
+            taken_over(log.get(before..).unwrap_or_default(), self.workers).transpose()
+        });
+        match outcome {
+            Some(outcome) => outcome,
+            None => bail!("Kong took the config, but not all workers; its log:\n{}", self.last_lines()),
+        }
+    }
+
+    fn log(&self) -> String {
+        self.host.log()
+    }
+}
+
+/// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua
+/// of Kong 3.9.1, `reconfigure_handler`.)
+///
+/// # Errors
+/// One of them cannot, a filter having refused its own config, say. The others may.
+fn taken_over(log: &str, workers: usize) -> anyhow::Result<Option<()>> {
+    let mut done = BTreeSet::new();
+    for (_, line) in log.lines().filter_map(|line| line.split_once("declarative reconfigure ")) {
+        let worker = line.split_once("worker #").map_or("", |(_, rest)| rest);
+        let worker = worker.split(|c: char| !c.is_ascii_digit()).next();
+        ensure!(!line.starts_with("failed"), "a worker of Kong does not take the config over: {line}");
+        if line.starts_with("took") {
+            done.insert(worker);
+        }
+    }
+    Ok((done.len() >= workers).then_some(()))
+}
+
+/// nginx' words for it, from `strerror(EADDRINUSE)`.
+const TAKEN: &str = "Address already in use";
+
+const ATTEMPTS: usize = 5;
+
+const STARTING: Duration = Duration::from_secs(30);
+
+/// Lines of the log that an error shows.
+const SHOWN: usize = 15;

@@ -1,0 +1,222 @@
+//! The driver by itself, on a real Kong where there is one.
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use tempfile::TempDir;
+
+use super::admin::ask;
+use super::served::Served;
+use super::*;
+use crate::gateway::{Running, by_name};
+use crate::stack::ANY_PORT;
+
+#[test]
+fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
+    let Some(case) = Case::new(&config("one", "sesame")) else { return };
+    let kong = case.up().unwrap();
+    let ask = |key: &str| case.ask(&kong, key);
+    assert_eq!(ask("wrong").0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("sesame"), (StatusCode::OK, "one".to_owned()));
+
+    for round in 0..5 {
+        let (message, key) = (format!("two {round}"), format!("open {round}"));
+        fs::write(case.config(), config(&message, &key)).unwrap();
+        kong.reload().unwrap();
+        // Each worker, whichever answers.
+        for _ in 0..10 {
+            assert_eq!(ask("sesame").0, StatusCode::UNAUTHORIZED);
+            assert_eq!(ask(&key), (StatusCode::OK, message.clone()));
+        }
+    }
+    assert!(kong.log().contains("declarative config loaded"), "{}", kong.log());
+    assert_eq!(kong.status(), None);
+}
+
+#[test]
+fn a_config_that_kong_refuses_leaves_the_one_before_in_force() {
+    let Some(case) = Case::new(&config("one", "sesame")) else { return };
+    let kong = case.up().unwrap();
+    fs::write(case.config(), config("two", "open") + "nonsense: 1\n").unwrap();
+    let refusal = kong.reload().unwrap_err().to_string();
+    assert!(refusal.contains(r#"nonsense="unknown field""#), "{refusal}");
+    assert_eq!(case.ask(&kong, "sesame"), (StatusCode::OK, "one".to_owned()));
+}
+
+#[test]
+fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
+    let Some(case) = Case::new(&(config("one", "sesame") + "nonsense: 1\n")) else { return };
+    let refusal = format!("{:#}", case.up().map(drop).unwrap_err());
+    assert!(refusal.starts_with("Kong does not start: error parsing declarative config file"), "{refusal}");
+    assert!(refusal.ends_with("in 'nonsense': unknown field"), "{refusal}");
+}
+
+#[test]
+fn nothing_is_left_after_it() {
+    let Some(case) = Case::new(&config("one", "sesame")) else { return };
+    let kong = case.up().unwrap();
+    let directory = kong.host().directory().to_owned();
+    let master = fs::read_to_string(directory.join("prefix/pids/nginx.pid")).unwrap();
+    let of_it = || {
+        let processes = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            fs::read_to_string(entry.path().join("stat"))
+                .ok()
+                .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()))
+                // state, parent, group
+                .is_some_and(|rest| rest.split(' ').nth(2) == Some(master.trim()) && !rest.starts_with('Z'))
+        });
+        processes.count()
+    };
+    assert_eq!(of_it(), 1 + 2);
+    drop(kong);
+    assert_eq!(of_it(), 0);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
+    let Some(case) = Case::new(&config("one", "sesame")) else { return };
+    let thief = Mutex::new(None);
+    let plugins = Plugins::find(&case.kong.options).unwrap();
+    let kong = serve(&case.setup, &plugins, &case.kong.options, |settings, listeners| {
+        thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
+        Process::start(&case.kong.bin, settings, &plugins)
+    })
+    .unwrap();
+    assert_ne!(kong.proxy(), thief.into_inner().unwrap().unwrap().local_addr().unwrap());
+    assert_eq!(case.ask(&kong, "sesame"), (StatusCode::OK, "one".to_owned()));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let Some(mut case) = Case::new(&config("one", "sesame")) else { return };
+    let holder = TcpListener::bind(ANY_PORT).unwrap();
+    case.setup.proxy = holder.local_addr().unwrap();
+    let refusal = format!("{:#}", case.up().map(drop).unwrap_err());
+    assert!(refusal.contains(&format!("cannot listen on {}", case.setup.proxy)), "{refusal}");
+}
+
+#[test]
+fn workers_read_what_only_their_starter_may_read() {
+    let Some(case) = Case::new(&config("one", "sesame")) else { return };
+    let kong = case.up().unwrap();
+    let workers = kong
+        .log()
+        .lines()
+        .filter_map(|line| Some(line.split_once("start worker process ")?.1.to_owned()))
+        .collect::<Vec<_>>();
+    assert_eq!(workers.len(), 2, "{}", kong.log());
+    for worker in workers {
+        let owner = fs::metadata(format!("/proc/{worker}")).unwrap().uid();
+        assert_eq!(owner, fs::metadata(case.config()).unwrap().uid());
+    }
+}
+
+#[test]
+fn settings_of_the_caller_win() {
+    let Some(mut case) = Case::new(&config("one", "sesame")) else { return };
+    case.kong.options.settings = vec![("nginx_worker_processes".to_owned(), "1".to_owned())];
+    let kong = case.up().unwrap();
+    assert_eq!(kong.log().matches("start worker process ").count(), 1);
+    kong.reload().unwrap();
+}
+
+#[test]
+fn the_status_listener_is_where_it_is_asked_for() {
+    let Some(mut case) = Case::new(&config("one", "sesame")) else { return };
+    case.setup.status = Some(ANY_PORT);
+    let kong = case.up().unwrap();
+    let (code, metrics) = ask(kong.status().unwrap(), Request::get("/status"), Bytes::new()).unwrap();
+    assert_eq!(code, StatusCode::OK, "{metrics:?}");
+}
+
+#[test]
+fn a_kong_that_is_not_there_is_unavailable() {
+    let options = Options { kong_bin: Some("/nowhere/kong".into()), ..Options::default() };
+    let error = by_name("kong", &options).map(drop).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Unavailable("no kong (set KONG_BIN)".to_owned())));
+}
+
+#[test]
+fn a_lua_plugin_gives_way_to_the_filter_of_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["acts", "decides"] {
+        fs::create_dir_all(dir.path().join("plugins").join(name)).unwrap();
+        fs::write(dir.path().join("plugins").join(name).join("handler.lua"), "").unwrap();
+    }
+    let filters = dir.path().join("filters");
+    fs::create_dir(&filters).unwrap();
+    let options = Options { plugins: Some(dir.path().join("plugins")), ..Options::default() };
+    let plugins = Plugins::find(&options).unwrap();
+    assert_eq!(plugins.setting(&filters), "bundled,acts,decides");
+    fs::write(filters.join("decides.wasm"), "").unwrap();
+    assert_eq!(plugins.setting(&filters), "bundled,acts");
+}
+
+/// A config in a directory of its own, and a Kong to run it.
+struct Case {
+    kong: Kong,
+    setup: Setup,
+    _directory: TempDir,
+}
+
+impl Case {
+    /// Nothing where there is no Kong.
+    fn new(config: &str) -> Option<Self> {
+        let kong = match Kong::find(&Options::default()) {
+            Ok(kong) => kong,
+            Err(Unavailable(reason)) => {
+                // Not `eprintln!`, which is seen of failed tests only.
+                writeln!(stderr(), "skipped: {reason}").unwrap();
+                return None;
+            }
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let filters = directory.path().join("filters");
+        fs::create_dir(&filters).unwrap();
+        let setup =
+            Setup { config: directory.path().join("kong.yml"), filters, proxy: ANY_PORT, status: None };
+        fs::write(&setup.config, config).unwrap();
+        Some(Self { kong, setup, _directory: directory })
+    }
+
+    fn config(&self) -> PathBuf {
+        self.setup.config.clone()
+    }
+
+    fn up(&self) -> anyhow::Result<Served<Process>> {
+        self.kong.up(&self.setup)
+    }
+
+    /// Status and message.
+    fn ask(&self, kong: &Served<Process>, key: &str) -> (StatusCode, String) {
+        let (code, answer) =
+            ask(kong.proxy(), Request::get("/door").header("apikey", key), Bytes::new()).unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        (code, answer["message"].as_str().unwrap().to_owned())
+    }
+}
+
+/// One route, which answers who has the key.
+fn config(message: &str, key: &str) -> String {
+    format!(
+        r#"_format_version: "3.0"
+consumers:
+- username: ali
+  keyauth_credentials: [{{key: {key}}}]
+routes:
+- name: door
+  paths: [/door]
+  plugins:
+  - name: key-auth
+  - name: request-termination
+    config: {{status_code: 200, message: {message}}}
+"#
+    )
+}
