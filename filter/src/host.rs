@@ -8,6 +8,7 @@
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
 //! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
+//! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
 //! The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
@@ -110,17 +111,33 @@ impl Exchange {
         hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
     }
 
+    /// Whether the gateway can take headers away, if these edits take any.
+    ///
+    /// # Errors
+    /// The host fails.
+    pub(crate) fn can_apply(&self, edits: &Edits<'_>) -> Result<bool, Status> {
+        let takes_away = edits.headers.iter().any(|edit| matches!(edit, Edit::Remove(_)));
+        match self.host {
+            Host::Kong { .. } if takes_away => {
+                Ok(hostcalls::get_property(CLEARED_HEADERS.to_vec())?.is_some())
+            }
+            Host::Envoy | Host::Kong { .. } => Ok(true),
+        }
+    }
+
     /// Changes what goes upstream.
     ///
     /// # Errors
     /// The host fails.
     pub(crate) fn apply(&self, edits: &Edits<'_>) -> Result<(), Status> {
+        self.clear(edits.headers.iter().filter_map(|edit| match edit {
+            Edit::Remove(name) => Some(*name),
+            Edit::Set(..) => None,
+        }))?;
         for edit in &edits.headers {
-            let (name, value) = match edit {
-                Edit::Remove(name) => (std::str::from_utf8(name).map_err(|_| Status::BadArgument)?, None),
-                Edit::Set(name, value) => (*name, Some(value.as_bytes())),
-            };
-            hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, value)?;
+            if let Edit::Set(name, value) = edit {
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value.as_bytes()))?;
+            }
         }
         match (&edits.target, &self.host) {
             (None, _) => Ok(()),
@@ -130,6 +147,19 @@ impl Exchange {
             (Some(target), Host::Kong { .. }) => {
                 hostcalls::set_property(vec!["ngx", "upstream_uri"], Some(target))
             }
+        }
+    }
+
+    fn clear<'n>(&self, mut names: impl Iterator<Item = &'n [u8]>) -> Result<(), Status> {
+        match self.host {
+            Host::Envoy => names.try_for_each(|name| {
+                let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None)
+            }),
+            Host::Kong { .. } => match names.collect::<Vec<_>>().join(&b'\n') {
+                none if none.is_empty() => Ok(()),
+                names => hostcalls::set_property(CLEARED_HEADERS.to_vec(), Some(&names)),
+            },
         }
     }
 
@@ -146,6 +176,9 @@ impl Exchange {
         self.headers.iter().find(|(each, _)| each == name).map_or(b"", |(_, value)| value)
     }
 }
+
+/// Names of headers that the upstream is not to get, one a line.
+const CLEARED_HEADERS: [&str; 4] = ["kong", "service", "request", "cleared_headers"];
 
 /// Answers a client of whose request nothing is known.
 ///

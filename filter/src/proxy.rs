@@ -85,6 +85,9 @@ fn serve(policy: &Policy) -> Result<Action, Status> {
         Decision::Allow(allow) => allow,
         Decision::Refuse(refusal) => return refuse(&exchange, &refusal),
     };
+    if !exchange.can_apply(&allow.edits)? {
+        return refuse(&exchange, &Refusal::CANNOT_CLEAR);
+    }
     if let Certificate::Present(name) = allow.certificate {
         if let Err(because) = exchange.is_in_force(name)? {
             return refuse(&exchange, &Refusal::not_in_force(name.as_str(), because));

@@ -13,12 +13,12 @@ fn an_allowed_request_costs_these_host_calls_however_many_keys_there_are() {
             ("proxy_get_current_time_nanoseconds", 1),
             // All of them at once: duplicates, and every spelling of an identity header, have to be seen.
             ("proxy_get_header_map_pairs", 1),
-            // What the upstream will receive; whether the certificate is in force.
-            ("proxy_get_property", 2),
-            // The key goes, two identity headers come.
-            ("proxy_remove_header_map_value", 1),
+            // What the upstream will receive; whether headers can go; whether the certificate is in force.
+            ("proxy_get_property", 3),
+            // Two identity headers come.
             ("proxy_replace_header_map_value", 2),
-            ("proxy_set_property", 1),
+            // The key goes; the certificate is selected.
+            ("proxy_set_property", 2),
         ];
         assert_eq!(calls(keys, &[("x-api-key", "key-0")]), (true, owed.map(named).to_vec()), "{keys} keys");
     }
@@ -79,11 +79,16 @@ impl Properties for Kong {
         match path {
             "ngx.upstream_uri" => Some(b"/".to_vec()),
             "kong.client_certificates.c" => Some(b"in_force".to_vec()),
+            "kong.service.request.cleared_headers" => Some(b"writable".to_vec()),
             _ => None,
         }
     }
 
     fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable> {
-        if (path, value) == ("kong.service.client_certificate", b"c") { Ok(()) } else { Err(Unsettable) }
+        match (path, value) {
+            ("kong.service.client_certificate", b"c")
+            | ("kong.service.request.cleared_headers", b"x-api-key") => Ok(()),
+            _ => Err(Unsettable),
+        }
     }
 }

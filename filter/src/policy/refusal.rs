@@ -22,6 +22,8 @@ pub struct Refusal<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason<'a> {
     AmbiguousPath,
+    /// What is to be hidden from the upstream would reach it.
+    CannotClear,
     Denied {
         rule: usize,
     },
@@ -49,6 +51,14 @@ impl Refusal<'static> {
     /// Where no valid policy is in force, nobody gets in.
     pub const NO_POLICY: Self =
         Self { status: 503, message: "No valid policy", challenge: None, reason: Reason::NoPolicy };
+
+    /// Where the host cannot take a header away that the upstream must not get.
+    pub const CANNOT_CLEAR: Self = Self {
+        status: 503,
+        message: "Request headers cannot be cleared",
+        challenge: None,
+        reason: Reason::CannotClear,
+    };
 }
 
 impl<'a> Refusal<'a> {
@@ -200,6 +210,10 @@ impl fmt::Display for Reason<'_> {
             Self::ExpiredKey { consumer, key } => write!(f, "key {key:?} of {consumer:?} has expired"),
             Self::NoConsumer => f.write_str("the gateway's authentication has established no consumer"),
             Self::NoKey => f.write_str("no API key"),
+            Self::CannotClear => f.write_str(
+                "headers are to be taken away, and on Kong only the plugin upstream-mtls can: name it in kong.conf's \
+                 `plugins`",
+            ),
             Self::NoPolicy => f.write_str("no valid policy is in force"),
             Self::NotInForce { certificate, because } => {
                 write!(f, "client certificate {certificate:?} is not in force: {because}")

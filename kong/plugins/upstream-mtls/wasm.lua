@@ -2,6 +2,10 @@
 --
 --   kong.client_certificates.<name>   read: "in_force", or a word that says why it cannot be presented now
 --   kong.service.client_certificate   write: the name of the one to present; refused unless it is in force
+--   kong.service.request.cleared_headers
+--                                     read: "writable"; write: names of headers, one a line, that the upstream is not
+--                                     to get. A header that a filter itself removes is sent all the same: nginx
+--                                     sends those that ngx_wasm_module has marked as removed (seen on 3.9.1)
 --   kong.client.consumer.<field>      read: username, id, custom_id, groups (one a line), credential (its id)
 --
 -- Handlers are called from C and must not yield. An error in one ends the filter, and Kong answers 500.
@@ -12,6 +16,7 @@ local presentation = require "kong.plugins.upstream-mtls.presentation"
 
 
 local error = error
+local gmatch = string.gmatch
 local pcall = pcall
 local require = require
 
@@ -38,6 +43,20 @@ local function select_certificate(kong, _, ctx, name)
 end
 
 
+local function clearable()
+  return true, "writable"
+end
+
+
+local function clear_headers(kong, _, _, names)
+  for name in gmatch(names, "[^\n]+") do
+    kong.service.request.clear_header(name)
+  end
+
+  return true, names
+end
+
+
 local function consumer_field(_, _, ctx, field)
   local value, err = consumer.field(ctx, field)
   if err then
@@ -59,6 +78,8 @@ local function prepare()
   properties.add_namespace_handlers("kong.client_certificates", client_certificate, read_only)
   properties.add_namespace_handlers("kong.client.consumer", consumer_field, read_only)
   properties.add_setter("kong.service.client_certificate", select_certificate)
+  properties.add_getter("kong.service.request.cleared_headers", clearable)
+  properties.add_setter("kong.service.request.cleared_headers", clear_headers)
 end
 
 

@@ -101,6 +101,7 @@ impl Exchange<'_> {
             now: OffsetDateTime::now_utc(),
             upstream_uri,
             selected: None,
+            cleared: Vec::new(),
             shared: HashMap::new(),
         };
         let mut filtering = Filtering::start(generation.chain(index));

@@ -36,8 +36,9 @@ impl Filtering {
             headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), authority.as_str());
         match stream.request_headers(&mut shown, properties) {
             Ok(Outcome::Continue) => {
-                head.headers = headers::from_wasm(shown)
+                let written = headers::from_wasm(shown)
                     .ok_or_else(|| Failed::new(Failure::FilterTrapped, "a filter wrote what is no header"))?;
+                headers::take_over(&mut head.headers, written, &properties.cleared);
                 Ok(None)
             }
             Ok(Outcome::Respond(answer)) => answered(answer).map(Some),

@@ -62,6 +62,27 @@ pub(super) fn from_wasm(headers: wasm::Headers) -> Option<HeaderMap> {
         })
 }
 
+/// Takes over what filters have written into a request's headers, and takes away what they had cleared.
+///
+/// What they merely removed is sent all the same: Kong 3.9.1 was seen to, since ngx_wasm_module marks a removed header
+/// by its hash, to which nginx' proxy module pays no heed.
+pub(super) fn take_over(headers: &mut HeaderMap, written: HeaderMap, cleared: &[HeaderName]) {
+    let received = std::mem::replace(headers, written);
+    for name in received.keys() {
+        let as_received = received.get_all(name).iter().eq(headers.get_all(name));
+        if cleared.contains(name) {
+            // What was set after it had been cleared stays.
+            if as_received {
+                headers.remove(name);
+            }
+        } else if !headers.contains_key(name) {
+            for value in received.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
 /// Where a request came in, as told to the upstream.
 pub(super) struct Forwarded<'a> {
     pub(super) client: SocketAddr,
@@ -175,6 +196,19 @@ mod tests {
             ("x-real-ip", "127.0.0.1"),
         ]);
         assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn what_a_filter_only_removes_is_sent_all_the_same() {
+        let mut headers =
+            map(&[("x-api-key", "k"), ("x-consumer-id", "spoofed"), ("x-secret", "s"), ("x", "1")]);
+        let cleared = ["x-api-key", "x-consumer-id"].map(HeaderName::from_static);
+        take_over(
+            &mut headers,
+            map(&[("x-api-key", "k"), ("x-consumer-id", "ours"), ("x", "1"), ("y", "2")]),
+            &cleared,
+        );
+        assert_eq!(headers, map(&[("x-consumer-id", "ours"), ("x-secret", "s"), ("x", "1"), ("y", "2")]));
     }
 
     #[test]

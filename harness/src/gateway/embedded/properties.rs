@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ::log::Level;
+use http::HeaderName;
 use http::uri::PathAndQuery;
 use time::OffsetDateTime;
 
@@ -23,6 +24,8 @@ pub(super) struct RequestProperties<'r> {
     pub(super) upstream_uri: PathAndQuery,
     /// The client certificate that a filter has selected.
     pub(super) selected: Option<String>,
+    /// Headers that a filter has had the gateway take away.
+    pub(super) cleared: Vec<HeaderName>,
     /// `kong.ctx.shared`: what plugins and filters of one request tell each other.
     pub(super) shared: HashMap<String, Vec<u8>>,
 }
@@ -42,6 +45,7 @@ impl Properties for RequestProperties<'_> {
             "kong.service_id" => &self.service.id,
             "kong.service_name" => named(&self.service.name)?,
             "kong.version" => VERSION,
+            CLEARED_HEADERS => "writable",
             "ngx.kong_request_id" => self.request_id,
             "ngx.upstream_uri" => self.upstream_uri.as_str(),
             _ => return None,
@@ -60,6 +64,11 @@ impl Properties for RequestProperties<'_> {
                 Some(Ok(())) => self.selected = Some(value.to_owned()),
                 _ => return Err(Unsettable),
             },
+            CLEARED_HEADERS => {
+                for name in value.lines() {
+                    self.cleared.push(name.parse().map_err(|_| Unsettable)?);
+                }
+            }
             "ngx.upstream_uri" if value.starts_with('/') => {
                 self.upstream_uri = value.parse().map_err(|_| Unsettable)?;
             }
@@ -113,5 +122,6 @@ impl Properties for OutsideProperties {
 const VERSION: &str = "3.9.1";
 pub(super) const SERVED_BY: &str = "kong/3.9.1";
 
+const CLEARED_HEADERS: &str = "kong.service.request.cleared_headers";
 const CERTIFICATES: &str = "kong.client_certificates.";
 const SHARED: &str = "kong.ctx.shared.";
