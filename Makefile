@@ -8,7 +8,7 @@ HARNESS := cargo run --quiet --package harness --
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
-	$(HARNESS) demo
+	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (GATEWAY=embedded)
 test: filter filter-test
@@ -16,7 +16,7 @@ test: filter filter-test
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
-	$(HARNESS) up
+	$(HARNESS) up --gateway $(GATEWAY)
 
 ## bench: what a decision costs
 bench:

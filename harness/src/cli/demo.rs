@@ -2,14 +2,17 @@
 
 use clap::Args;
 
-use crate::gateway::embedded::Embedded;
+use super::which_gateway::WhichGateway;
 
 /// What was typed.
 #[derive(Args)]
-pub(super) struct Typed {}
+pub(super) struct Typed {
+    #[command(flatten)]
+    gateway: WhichGateway,
+}
 
-pub(super) fn run(Typed {}: Typed) -> anyhow::Result<()> {
-    match crate::demo::run(&Embedded)? {
+pub(super) fn run(Typed { gateway }: Typed) -> anyhow::Result<()> {
+    match crate::demo::run(&*gateway.find()?)? {
         true => Ok(()),
         false => anyhow::bail!("not all is as it should be"),
     }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::signals::Signals;
+use super::which_gateway::WhichGateway;
 use super::{Usage, print};
-use crate::gateway::embedded::Embedded;
-use crate::gateway::{self, Gateway, Running, Setup};
+use crate::gateway::{self, Running, Setup};
 
 /// What was typed.
 #[derive(Args)]
@@ -17,9 +17,8 @@ use crate::gateway::{self, Gateway, Running, Setup};
 SIGTERM and SIGINT let requests under way end, for a few seconds."
 )]
 pub(super) struct Typed {
-    /// Which gateway
-    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
-    gateway: Kind,
+    #[command(flatten)]
+    gateway: WhichGateway,
     /// Kong's declarative config, YAML or JSON
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -34,12 +33,6 @@ pub(super) struct Typed {
     filters: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Kind {
-    #[default]
-    Embedded,
-}
-
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let Typed { gateway, config, proxy, status, filters } = typed;
     if !config.is_file() {
@@ -47,9 +40,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     }
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let filters = filters.map_or_else(gateway::filters, Ok)?;
-    let running = match gateway {
-        Kind::Embedded => Embedded.start(&Setup { config, filters, proxy, status })?,
-    };
+    let running = gateway.find()?.start(&Setup { config, filters, proxy, status })?;
     let signals = Signals::catch()?;
     print(&addresses(&*running))?;
     signals.until_stopped(|| running.reload());

@@ -7,6 +7,7 @@ mod gateway;
 mod keys;
 mod signals;
 mod up;
+mod which_gateway;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};

@@ -8,12 +8,14 @@ use clap::Args;
 
 use super::print;
 use super::signals::Signals;
-use crate::gateway::embedded::Embedded;
+use super::which_gateway::WhichGateway;
 use crate::stack::{Plan, Stack};
 
 /// What was typed.
 #[derive(Args)]
 pub(super) struct Typed {
+    #[command(flatten)]
+    gateway: WhichGateway,
     /// Kong's declarative config, written as kong/kong.yml is: its places become those of the stack
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -23,7 +25,7 @@ pub(super) struct Typed {
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
-    let Typed { config, proxy } = typed;
+    let Typed { gateway, config, proxy } = typed;
     let config = match config {
         Some(path) => {
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?
@@ -31,7 +33,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         None => include_str!("../../../kong/kong.yml").to_owned(),
     };
     let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: None };
-    let stack = Stack::up(&Embedded, &plan)?;
+    let stack = Stack::up(&*gateway.find()?, &plan)?;
     let signals = Signals::catch()?;
     print(&welcome(&stack)?)?;
     signals.until_stopped(|| stack.gateway().reload());

@@ -1,0 +1,202 @@
+//! Dogcatcher: whom it lets in, what it serves, and `harness dogcatcher` as it is typed and signalled.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test says no")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+
+use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
+use harness::pki::{Authority, Ca, Issued, Leaf, Validity};
+use reqwest::blocking::Client;
+use reqwest::{Certificate, Identity};
+use serde_json::{Value, json};
+
+#[test]
+fn without_a_good_client_certificate_the_handshake_fails() {
+    for versions in [Versions::Tls12, Versions::Tls13] {
+        let authority = Authority::root(&Ca::named("CA")).unwrap();
+        let stranger = Authority::root(&Ca::named("CA")).unwrap();
+        let dogcatcher = dogcatcher(&authority, versions);
+        let client = || Leaf::client("kong-client");
+        let rows = [
+            ("none", None),
+            ("of another CA of the same name", Some(stranger.issue(&client()).unwrap())),
+            ("expired", Some(authority.issue(&client().valid(Validity::expired())).unwrap())),
+            ("not yet valid", Some(authority.issue(&client().valid(Validity::not_yet())).unwrap())),
+            (
+                "for servers only",
+                Some(
+                    authority
+                        .issue(&Leaf::server("kong-client").reached_as("localhost".parse().unwrap()))
+                        .unwrap(),
+                ),
+            ),
+        ];
+        for (number, (which, issued)) in rows.iter().enumerate() {
+            let answer = http(&authority, issued.as_ref()).get(url(&dogcatcher, "/api/whoami")).send();
+            assert!(answer.is_err(), "{which}, {versions:?}: {answer:?}");
+            wait(|| dogcatcher.counts().refused_handshakes == u64::try_from(number).unwrap() + 1);
+            assert_eq!(dogcatcher.counts().requests, 0, "{which}, {versions:?}");
+        }
+        let good = authority.issue(&client()).unwrap();
+        let seen: Value = http(&authority, Some(&good))
+            .get(url(&dogcatcher, "/api/whoami"))
+            .header("X-Said", "this")
+            .send()
+            .unwrap()
+            .json()
+            .unwrap();
+        assert_eq!(seen["client"]["common_name"], "kong-client", "{seen}");
+        assert_eq!(seen["client"]["fingerprint"], good.fingerprint(), "{seen}");
+        assert!(seen["headers"].to_string().contains("x-said"), "{seen}");
+    }
+}
+
+#[test]
+fn dogs_are_listed_got_created_updated_and_deleted() {
+    let authority = Authority::root(&Ca::named("CA")).unwrap();
+    let dogcatcher = dogcatcher(&authority, Versions::Both);
+    let http = http(&authority, Some(&authority.issue(&Leaf::client("kong-client")).unwrap()));
+    let dogs = url(&dogcatcher, "/api/dogs/");
+    let rex = http.post(&dogs).json(&json!({"name": "Rex"})).send().unwrap();
+    assert_eq!(rex.status(), 201);
+    let rex: Value = rex.json().unwrap();
+    let one = format!("{dogs}{}", rex["id"]);
+    let all: Value = http.get(&dogs).send().unwrap().json().unwrap();
+    assert_eq!(all, json!([rex]));
+    let renamed: Value =
+        http.put(&one).json(&json!({"name": "Bello", "breed": "mutt"})).send().unwrap().json().unwrap();
+    assert_eq!(renamed, json!({"id": rex["id"], "name": "Bello", "breed": "mutt"}));
+    assert_eq!(http.get(&one).send().unwrap().json::<Value>().unwrap(), renamed);
+    assert_eq!(http.delete(&one).send().unwrap().status(), 200);
+    assert_eq!(http.get(&one).send().unwrap().status(), 404);
+}
+
+#[test]
+fn it_serves_http_and_mutual_tls_and_goes_when_it_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::root(&Ca::named("CA")).unwrap();
+    authority.write(directory.path(), "ca").unwrap();
+    server(&authority).write(directory.path(), "server").unwrap();
+    let http = http(&authority, Some(&authority.issue(&Leaf::client("kong-client")).unwrap()));
+    for signal in ["TERM", "INT"] {
+        let mut typed = Typed::start(directory.path(), &[]);
+        let plain = typed.address("http http://");
+        let mtls = typed.address("mtls https://127.0.0.1");
+        assert_eq!(http.get(format!("http://{plain}/health")).send().unwrap().status(), 200);
+        let seen = http.get(format!("https://localhost{mtls}/api/whoami")).send().unwrap();
+        assert_eq!(seen.status(), 200);
+        assert_eq!(typed.end(signal), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn the_environment_says_what_it_asks_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = Client::builder().no_proxy().build().unwrap();
+    let environment =
+        [("MTLS_ENABLED", "false"), ("API_KEY_REQUIRED", "true"), ("API_KEYS", "open-sesame,other")];
+    let mut typed = Typed::start(directory.path(), &environment);
+    let url = format!("http://{}/api/dogs/", typed.address("http http://"));
+    assert_eq!(http.get(&url).send().unwrap().status(), 401);
+    assert_eq!(http.get(&url).header("X-API-Key", "sesame").send().unwrap().status(), 401);
+    assert_eq!(http.get(&url).header("X-API-Key", "other").send().unwrap().status(), 200);
+    assert_eq!(typed.end("TERM"), Some(0));
+
+    let missing = command(directory.path()).output().unwrap();
+    let told = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(1), "{told}");
+    assert!(told.contains("server.crt") && told.contains("harness certs generate"), "{told}");
+}
+
+fn server(authority: &Authority) -> Issued {
+    authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost".parse().unwrap())).unwrap()
+}
+
+fn dogcatcher(authority: &Authority, versions: Versions) -> Dogcatcher {
+    let own = server(authority);
+    let tls = Tls {
+        chain: own.chain_pem(),
+        key: own.key().pem(),
+        client_authorities: authority.pem(),
+        client_certificate: ClientCertificate::Demanded,
+        versions,
+        sessions: Sessions::None,
+    };
+    let mtls = Some(("127.0.0.1:0".parse().unwrap(), tls));
+    Dogcatcher::start(&Options { http: None, mtls, api_keys: Vec::new() }).unwrap()
+}
+
+fn url(dogcatcher: &Dogcatcher, path: &str) -> String {
+    format!("https://localhost:{}{path}", dogcatcher.mtls().unwrap().port())
+}
+
+fn http(authority: &Authority, identity: Option<&Issued>) -> Client {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    let trusted = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let client = Client::builder().no_proxy().tls_certs_only([trusted]);
+    match identity {
+        Some(issued) => {
+            let pem = issued.key().pem() + &issued.chain_pem();
+            client.identity(Identity::from_pem(pem.as_bytes()).unwrap())
+        }
+        None => client,
+    }
+    .build()
+    .unwrap()
+}
+
+fn command(certificates: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.args(["dogcatcher", "--http", "127.0.0.1:0", "--mtls", "127.0.0.1:0", "--cert-dir"]);
+    command.arg(certificates);
+    command
+}
+
+/// `harness dogcatcher` as a process.
+struct Typed {
+    process: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Typed {
+    fn start(certificates: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = command(certificates);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        Self { process, stdout }
+    }
+
+    /// The next line that it prints, after this.
+    fn address(&mut self, before: &str) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    }
+
+    fn end(&mut self, signal: &str) -> Option<i32> {
+        let kill = Command::new("kill").args(["-s", signal, &self.process.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What the other end counts, it may count a moment later.
+fn wait(mut so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !so() {
+        assert!(std::time::Instant::now() < deadline, "never came true");
+        std::thread::yield_now();
+    }
+}
