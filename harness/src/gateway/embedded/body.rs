@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
@@ -32,6 +32,11 @@ impl fmt::Display for TimedOut {
 }
 
 impl std::error::Error for TimedOut {}
+
+/// A body that is all there.
+pub(super) fn full(body: Bytes) -> upstream::Body {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
 
 /// A request's body on its way, and the means to see whose turn it is.
 pub(super) fn upload(body: Incoming) -> (upstream::Body, Turns) {

@@ -1,20 +1,18 @@
 //! The way of one request: route, filters, certificate, upstream, and back.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Response, Version, request};
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use time::OffsetDateTime;
 
+use super::body::full;
 use super::core::Core;
-use super::failure::{self, Failure};
+use super::failure::{self, Failed, Failure};
 use super::filtering::Filtering;
 use super::forward::{self, Forward};
 use super::generation::Generation;
@@ -61,18 +59,6 @@ pub(super) async fn answer(
 
 /// What the counters call the answer, and the answer.
 type Answered = (&'static str, Response<Body>);
-
-/// What a client is told, and what the log is.
-pub(super) struct Failed {
-    pub(super) failure: Failure,
-    pub(super) why: String,
-}
-
-impl Failed {
-    pub(super) fn new(failure: Failure, why: impl Display) -> Self {
-        Self { failure, why: why.to_string() }
-    }
-}
 
 struct Exchange<'e> {
     core: &'e Core,
@@ -205,10 +191,6 @@ fn acceptable(head: &request::Parts) -> Result<Authority, Failed> {
     let named = head.uri.authority().cloned();
     let authority = host.map(|host| named.unwrap_or(host)).ok_or_else(|| bad("not one valid Host"))?;
     if authority.as_str().contains('@') { Err(bad("user information in the Host")) } else { Ok(authority) }
-}
-
-pub(super) fn full(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
 const PROXIED: &str = "proxied";

@@ -1,5 +1,7 @@
 //! The gateway's own answers where it has no other, worded as Kong 3.9 does (kong/error_handlers.lua).
 
+use std::fmt::Display;
+
 use ::log::Level;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
@@ -18,6 +20,18 @@ pub(super) enum Failure {
     NoTrust,
     UpstreamBroken,
     UpstreamTimeout,
+}
+
+/// What a client is told, and what the log is.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) why: String,
+}
+
+impl Failed {
+    pub(super) fn new(failure: Failure, why: impl Display) -> Self {
+        Self { failure, why: why.to_string() }
+    }
 }
 
 impl Failure {

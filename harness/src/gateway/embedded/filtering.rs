@@ -4,8 +4,8 @@ use ::log::Level;
 use http::uri::Authority;
 use http::{Response, StatusCode, request};
 
-use super::exchange::{Failed, full};
-use super::failure::Failure;
+use super::body::full;
+use super::failure::{Failed, Failure};
 use super::headers;
 use super::properties::RequestProperties;
 use super::upstream::Body;

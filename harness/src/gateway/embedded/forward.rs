@@ -11,8 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::error::Elapsed;
 
 use super::body::{TimedOut, download, upload};
-use super::exchange::Failed;
-use super::failure::Failure;
+use super::failure::{Failed, Failure};
 use super::headers;
 use super::log::Log;
 use super::upstream::{Body, BoxError, Client, Destination, causes};

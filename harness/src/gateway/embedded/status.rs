@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::body::full;
 use super::core::Core;
-use super::exchange::full;
 use super::upstream::{Body, ClientCertificate, Plugin, Watched};
 
 /// `GET /status`.
