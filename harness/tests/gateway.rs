@@ -56,6 +56,20 @@ fn what_it_cannot_serve_it_refuses_and_says_why() {
     assert!(told.contains("nowhere"), "{told}");
 }
 
+#[test]
+fn a_gateway_that_is_not_here_cannot_be_asked() {
+    let directory = fixture("dogs");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.current_dir(directory.path()).env("HARNESS_FILTERS", "filters");
+    let output = command
+        .args(["gateway", "--gateway", "kong", "--kong-bin", "nowhere", "--config", "kong.yml"])
+        .output();
+    let output = output.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("nowhere is no kong"), "{told}");
+}
+
 /// A directory with a config and a filter that lets everything pass.
 fn fixture(route: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();

@@ -18,9 +18,12 @@ use clap::{Parser, Subcommand};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::gateway::Unavailable;
+
 /// Runs the command line of this process.
 ///
-/// Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask (usage, a missing file).
+/// Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask (usage, a missing file, a gateway
+/// that is not here).
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Certs(verb) => certs::run(verb),
@@ -33,7 +36,7 @@ pub fn main() -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // Nobody is left to be told when stderr is closed.
     let _ = writeln!(io::stderr(), "error: {error:#}");
-    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.is::<Usage>() || error.is::<Unavailable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 #[derive(Parser)]

@@ -35,10 +35,12 @@ impl Kong {
             .kong_bin
             .clone()
             .or_else(|| env::var_os("KONG_BIN").filter(|value| !value.is_empty()).map(PathBuf::from));
-        let bin = named.or_else(on_path).filter(|bin| bin.is_file());
-        match bin.and_then(|bin| bin.canonicalize().ok()) {
-            Some(bin) => Ok(Self { bin, options: options.clone() }),
-            None => Err(Unavailable("no kong (set KONG_BIN)".to_owned())),
+        let bin = named.or_else(on_path).ok_or_else(|| {
+            Unavailable("no kong on PATH: install Kong, or set KONG_BIN or --kong-bin".to_owned())
+        })?;
+        match bin.canonicalize() {
+            Ok(found) if found.is_file() => Ok(Self { bin: found, options: options.clone() }),
+            _ => Err(Unavailable(format!("{} is no kong: set KONG_BIN or --kong-bin", bin.display()))),
         }
     }
 }

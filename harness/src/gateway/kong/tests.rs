@@ -140,7 +140,8 @@ fn the_status_listener_is_where_it_is_asked_for() {
 fn a_kong_that_is_not_there_is_unavailable() {
     let options = Options { kong_bin: Some("/nowhere/kong".into()), ..Options::default() };
     let error = by_name("kong", &options).map(drop).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&Unavailable("no kong (set KONG_BIN)".to_owned())));
+    let words = "/nowhere/kong is no kong: set KONG_BIN or --kong-bin".to_owned();
+    assert_eq!(error.downcast_ref(), Some(&Unavailable(words)));
 }
 
 #[test]
