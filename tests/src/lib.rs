@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod raw;
+mod runner;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use harness::dogcatcher::{Dogcatcher, Tls};
-use harness::gateway::{Gateway, Options};
+use harness::gateway::{Gateway, Options, Unavailable};
 use harness::pki::{Authority, Issued, Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
 use reqwest::blocking::{Client, RequestBuilder};
 
 pub use harness::stack::digest;
+pub use runner::{Test, run, skip};
 pub use seen::Seen;
 
 /// A stack with one service, on whose route `/dogs` a policy is in force.
@@ -180,9 +182,19 @@ pub fn seconds_from_now(seconds: i64) -> Validity {
     Validity::lasting(time::Duration::seconds(seconds)).unwrap()
 }
 
+/// The gateway that is asked for; a test is skipped where it cannot run.
 fn gateway() -> Box<dyn Gateway> {
     let name = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
-    harness::gateway::by_name(&name, &Options::default()).unwrap_or_else(|error| panic!("{error:#}"))
+    harness::gateway::by_name(&name, &Options::default()).unwrap_or_else(|error| absent(&name, error))
+}
+
+/// What becomes of a test whose gateway does not come up.
+fn absent(name: &str, error: anyhow::Error) -> ! {
+    let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
+    match error.downcast_ref::<Unavailable>() {
+        Some(reason) if !required.split(',').any(|each| each == name) => skip(reason.to_string()),
+        _ => panic!("{error:#}"),
+    }
 }
 
 fn client() -> Client {
