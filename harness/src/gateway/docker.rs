@@ -26,16 +26,17 @@ pub struct Docker {
 
 impl Docker {
     /// # Errors
-    /// No engine of this machine answers.
+    /// No engine of this machine answers, or it cannot get the image.
     pub fn find(options: &Options) -> Result<Self, Unavailable> {
         let named = || env::var("HARNESS_KONG_IMAGE").ok().filter(|value| !value.is_empty());
         let image = options.image.clone().or_else(named).unwrap_or_else(|| IMAGE.to_owned());
-        Ok(Self { engine: Engine::find()?, image, options: options.clone() })
+        let engine = Engine::find()?;
+        image::provide(&engine, &image)?;
+        Ok(Self { engine, image, options: options.clone() })
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Container>> {
         let plugins = Plugins::find(&self.options)?;
-        image::provide(&self.engine, &self.image)?;
         serve(setup, &plugins, &self.options, |settings, _| {
             Container::start(&self.engine, &self.image, setup, settings, &plugins)
         })
