@@ -19,6 +19,12 @@ pub trait Host: Send + Sync {
 
     /// Whether it still runs.
     fn runs(&self) -> bool;
+
+    /// `kong reload`; returns when Kong has been told.
+    ///
+    /// # Errors
+    /// The config is refused.
+    fn restart_workers(&self) -> anyhow::Result<()>;
 }
 
 /// Brings a Kong up in a host, and returns once its workers serve.
@@ -115,6 +121,22 @@ impl<H: Host> Running for Served<H> {
         }
     }
 
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        let before = self.host.log().len();
+        self.host.restart_workers()?;
+        let outcome = until(STARTING, || {
+            let log = self.host.log();
+            let fresh = log.get(before..).unwrap_or_default();
+            (fresh.matches(WORKER_STARTED).count() >= self.workers
+                && fresh.matches(WORKER_ENDED).count() >= self.workers)
+                .then_some(())
+        });
+        match outcome {
+            Some(()) => self.await_ready(),
+            None => bail!("not all workers of Kong are new; the end of its log:\n{}", self.last_lines()),
+        }
+    }
+
     fn log(&self) -> String {
         self.host.log()
     }
@@ -140,6 +162,10 @@ fn taken_over(log: &str, workers: usize) -> anyhow::Result<Option<()>> {
 
 /// nginx' words for it, from `strerror(EADDRINUSE)`.
 const TAKEN: &str = "Address already in use";
+
+/// nginx' words for them (src/os/unix/ngx_process_cycle.c).
+const WORKER_STARTED: &str = "start worker process ";
+const WORKER_ENDED: &str = "gracefully shutting down";
 
 const ATTEMPTS: usize = 5;
 
