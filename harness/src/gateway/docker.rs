@@ -14,8 +14,8 @@ use std::env;
 use container::Container;
 use engine::Engine;
 
-use super::kong::{Plugins, Served, serve};
-use super::{Gateway, Options, Running, Setup, Unavailable};
+use super::kong::{self, Plugins, Served, serve};
+use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
 /// Runs a Kong's image.
 pub struct Docker {
@@ -46,6 +46,10 @@ impl Docker {
 impl Gateway for Docker {
     fn name(&self) -> &'static str {
         "docker"
+    }
+
+    fn lacks(&self, ability: Ability) -> Option<&'static str> {
+        kong::lacks(ability)
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {

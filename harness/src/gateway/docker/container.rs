@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::StartExecResults;
+use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 
 use super::engine::Engine;
 use super::mounts::{Readable, writable};
@@ -91,6 +94,22 @@ impl Container {
         Ok(parts.iter().map(ToString::to_string).collect())
     }
 
+    /// Exit code and output of a command within, with the environment that Kong was started with.
+    async fn execute(&self, command: &[&str]) -> anyhow::Result<(Option<i64>, String)> {
+        let command = ExecConfig {
+            cmd: Some(command.iter().map(ToString::to_string).collect()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let id = self.docker.create_exec(&self.id, command).await?.id;
+        let StartExecResults::Attached { output, .. } = self.docker.start_exec(&id, None).await? else {
+            bail!("its output is not to be had");
+        };
+        let said = said(output).await?;
+        Ok((self.docker.inspect_exec(&id).await?.exit_code, said))
+    }
+
     fn remove(&self) -> anyhow::Result<()> {
         answer(async {
             // Removed by force, whatever comes of asking it to stop.
@@ -119,6 +138,12 @@ impl Host for Container {
             Err(error) => Some(format!("{error:#}")),
         }
     }
+
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        let (code, said) = answer(self.execute(&["kong", "reload"]))?;
+        ensure!(code == Some(0), "{}", essence(&said));
+        Ok(())
+    }
 }
 
 impl Drop for Container {
@@ -127,6 +152,10 @@ impl Drop for Container {
             log::error!("cannot remove the container {}: {error:#}", self.id);
         }
     }
+}
+
+async fn said(output: impl Stream<Item = Result<LogOutput, Error>>) -> anyhow::Result<String> {
+    Ok(output.map_ok(|part| part.to_string()).try_collect().await?)
 }
 
 /// By which a container of ours is known; its value is the process that started it.

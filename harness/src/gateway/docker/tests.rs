@@ -27,6 +27,17 @@ fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
 }
 
 #[test]
+fn new_workers_serve_the_config_as_it_is_then() {
+    let Some(case) = Case::new() else { return };
+    let kong = case.up().unwrap();
+    case.door.change("two", "open", "");
+    kong.restart_workers().unwrap();
+    for _ in 0..10 {
+        assert_eq!(case.door.ask(&kong, "open"), (StatusCode::OK, "two".to_owned()));
+    }
+}
+
+#[test]
 fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
     let Some(case) = Case::new() else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");

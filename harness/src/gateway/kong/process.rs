@@ -15,6 +15,8 @@ use crate::gateway::wait::until;
 
 /// A Kong in the background, as `kong start` leaves it. Dropping it ends it and removes its directory.
 pub struct Process {
+    bin: PathBuf,
+    settings: Settings,
     directory: Directory,
 }
 
@@ -22,28 +24,33 @@ impl Process {
     /// # Errors
     /// `kong start` says no; its words.
     pub fn start(bin: &Path, settings: &Settings, plugins: &Plugins) -> anyhow::Result<Self> {
-        let process = Self { directory: Directory::new(plugins)? };
-        let settings = process.directory.put_into(settings, geteuid().is_root());
-        process.run(bin, &["start"], &settings)?;
+        let directory = Directory::new(plugins)?;
+        let settings = directory.put_into(settings, geteuid().is_root());
+        let process = Self { bin: bin.to_owned(), settings, directory };
+        process.run("start")?;
         Ok(process)
     }
 
     /// Runs a verb of Kong's command line.
-    fn run(&self, bin: &Path, verb: &[&str], settings: &Settings) -> anyhow::Result<()> {
+    fn run(&self, verb: &str) -> anyhow::Result<()> {
         // Not a pipe: what a daemon keeps open would be waited for.
         let output = self.directory.path().join("output");
         let file = File::create(&output)?;
-        let mut command = Command::new(bin);
+        let mut command = Command::new(&self.bin);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KONG_")) {
             command.env_remove(name);
         }
         // Kong's command line looks for modules in the working directory first.
-        command.args(verb).envs(settings.environment()).current_dir(self.directory.path()).process_group(0);
+        command
+            .arg(verb)
+            .envs(self.settings.environment())
+            .current_dir(self.directory.path())
+            .process_group(0);
         let mut child = command
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("cannot run {}", bin.display()))?;
+            .with_context(|| format!("cannot run {}", self.bin.display()))?;
         let ended = until(PATIENCE, || child.try_wait().transpose());
         if ended.is_none() {
             kill_process_group(Pid::from_child(&child), Signal::KILL)?;
@@ -53,7 +60,7 @@ impl Process {
         match ended.transpose()? {
             Some(status) if ExitStatus::success(&status) => Ok(()),
             Some(_) => bail!("{}", essence(&said)),
-            None => bail!("kong {} did not end: {}", verb.join(" "), essence(&said)),
+            None => bail!("kong {verb} did not end: {}", essence(&said)),
         }
     }
 
@@ -82,6 +89,10 @@ impl Host for Process {
     fn ended(&self) -> Option<String> {
         (!self.pid_file().exists())
             .then(|| format!("it ended; the end of its log:\n{}", self.directory.last_lines()))
+    }
+
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        self.run("reload")
     }
 }
 
