@@ -39,7 +39,7 @@ impl Engine {
             }
         }
         Err(Unavailable(format!(
-            "no container engine answers: start Docker or Podman, or set DOCKER_HOST ({})",
+            "no container engine can be used: start Docker or Podman here, or set DOCKER_HOST ({})",
             reasons.join("; ")
         )))
     }

@@ -1,12 +1,12 @@
 //! The driver by itself, on a real Kong where there are an engine and its image.
 
 use std::collections::HashMap;
-use std::io::{Write, stderr};
+use std::io::{BufRead, BufReader, Write, stderr};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::{fs, process};
+use std::{fs, process, thread};
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use http::StatusCode;
@@ -119,11 +119,11 @@ fn an_image_that_cannot_be_had_is_unavailable() {
     if Case::new().is_none() {
         return;
     }
-    // Names of this domain lead nowhere (RFC 2606).
-    let image = Some("registry.invalid/kong:0".to_owned());
+    // No registry serves there (tcpmux).
+    let image = Some("127.0.0.1:1/kong:0".to_owned());
     let options = Options { image, ..Options::default() };
     let Unavailable(reason) = Docker::find(&options).map(drop).unwrap_err();
-    assert!(reason.starts_with("no image registry.invalid/kong:0: "), "{reason}");
+    assert!(reason.starts_with("no image 127.0.0.1:1/kong:0: "), "{reason}");
 }
 
 #[test]
@@ -134,8 +134,33 @@ fn with_no_engine_at_any_address_it_is_unavailable_and_each_is_named() {
     let address = format!("tcp://{}", silent.local_addr().unwrap());
     drop(silent);
     let Unavailable(reason) = Engine::first(vec![socket.clone(), address.clone()]).map(drop).unwrap_err();
-    assert!(reason.starts_with("no container engine answers: start Docker"), "{reason}");
+    assert!(reason.starts_with("no container engine can be used: start Docker"), "{reason}");
     assert!(reason.contains(&socket) && reason.contains(&address), "{reason}");
+}
+
+#[test]
+fn an_engine_of_another_machine_is_not_used() {
+    let engine = TcpListener::bind(crate::stack::ANY_PORT).unwrap();
+    let address = format!("tcp://{}", engine.local_addr().unwrap());
+    let serve = move || {
+        for stream in engine.incoming() {
+            let mut stream = stream.unwrap();
+            let head =
+                BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            assert_ne!(head.count(), 0);
+            let body = r#"{"ApiVersion": "1.41", "KernelVersion": "another"}"#;
+            let length = body.len();
+            let kind = "application/json";
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    };
+    thread::spawn(serve);
+    let Unavailable(reason) = Engine::first(vec![address]).map(drop).unwrap_err();
+    assert!(reason.contains("it runs on another machine"), "{reason}");
 }
 
 /// A door, and an engine to keep it.
