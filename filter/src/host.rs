@@ -20,7 +20,9 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
-use crate::policy::{Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target};
+use crate::policy::{
+    Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target,
+};
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
