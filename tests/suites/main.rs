@@ -13,11 +13,14 @@ mod last_known_good;
 mod no_certificate_no_request;
 mod no_decision_no_request;
 mod one_policy_one_decision;
+mod protocols;
 mod refusals_are_key_auths;
 mod rotation_loses_nothing;
 mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
+mod vaults;
+mod what_is_told;
 
 use std::process::ExitCode;
 
@@ -33,10 +36,13 @@ fn main() -> ExitCode {
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,
         one_policy_one_decision::TESTS,
+        protocols::TESTS,
         refusals_are_key_auths::TESTS,
         rotation_loses_nothing::TESTS,
         targets_of_an_upstream::TESTS,
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
+        vaults::TESTS,
+        what_is_told::TESTS,
     ])
 }
