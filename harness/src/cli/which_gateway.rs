@@ -16,12 +16,16 @@ pub(super) struct WhichGateway {
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
+    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
+    #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
+    image: Option<String>,
 }
 
 impl WhichGateway {
     /// # Errors
     /// It cannot run here.
     pub(super) fn find(self) -> anyhow::Result<Box<dyn Gateway>> {
-        gateway::by_name(&self.gateway, &Options { kong_bin: self.kong_bin, ..Options::default() })
+        let Self { gateway, kong_bin, image } = self;
+        gateway::by_name(&gateway, &Options { kong_bin, image, ..Options::default() })
     }
 }

@@ -1,6 +1,8 @@
 //! A local `kong`, run without a database and under a directory of its own.
 
 mod admin;
+mod directory;
+mod last_words;
 mod listeners;
 mod plugins;
 mod process;
@@ -11,13 +13,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use process::Process;
-use served::Served;
 
 use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
+pub(super) use directory::Directory;
+pub(super) use last_words::essence;
 pub(super) use listeners::Listeners;
 pub(super) use plugins::Plugins;
-pub(super) use served::{Host, serve};
+pub(super) use served::{Host, Served, serve};
 pub(super) use settings::Settings;
 
 /// Runs a `kong` of this machine.
@@ -86,5 +89,7 @@ fn on_path() -> Option<PathBuf> {
     env::split_paths(&path).map(|directory| directory.join("kong")).find(|bin| Path::is_file(bin))
 }
 
+#[cfg(test)]
+pub(super) mod door;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 mod ability;
 pub mod declarative;
+pub mod docker;
 pub mod embedded;
 pub mod kong;
 mod wait;
@@ -82,13 +83,15 @@ pub fn filters() -> anyhow::Result<PathBuf> {
 }
 
 /// Gateways by the names that `--gateway` takes.
-pub const NAMES: [&str; 2] = ["embedded", "kong"];
+pub const NAMES: [&str; 3] = ["embedded", "kong", "docker"];
 
 /// What a driver may be told; what is absent it finds by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
+    /// The image of Kong to run in a container. Absent: `HARNESS_KONG_IMAGE`, else [`docker::IMAGE`].
+    pub image: Option<String>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
@@ -118,6 +121,7 @@ pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>
     match name {
         "embedded" => Ok(Box::new(embedded::Embedded)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
+        "docker" => Ok(Box::new(docker::Docker::find(options)?)),
         _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),
     }
 }

@@ -1,7 +1,6 @@
 //! What is asked of a running Kong over HTTP.
 
 use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -14,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::gateway::wait::answer;
 
 /// Asks a Kong's status listener whether all of its workers serve.
 ///
@@ -45,7 +46,7 @@ fn message(code: StatusCode, answer: &[u8]) -> String {
     answer["message"].as_str().map_or_else(|| code.to_string(), str::to_owned)
 }
 
-/// One request on a connection of its own. Callers may be within a runtime or not, so it has a thread of its own.
+/// One request on a connection of its own.
 pub fn ask(
     to: SocketAddr,
     request: http::request::Builder,
@@ -54,21 +55,18 @@ pub fn ask(
     let request = request.header(HOST, to.to_string()).body(Full::new(body))?;
     let exchange = async {
         let (mut sender, connection) = http1::handshake(TokioIo::new(TcpStream::connect(to).await?)).await?;
-        let answer = async {
-            let answer = sender.send_request(request).await?;
-            let code = answer.status();
-            anyhow::Ok((code, answer.into_body().collect().await?.to_bytes()))
+        let said = async {
+            let response = sender.send_request(request).await?;
+            let code = response.status();
+            anyhow::Ok((code, response.into_body().collect().await?.to_bytes()))
         };
-        tokio::pin!(answer);
+        tokio::pin!(said);
         tokio::select! {
-            answer = &mut answer => answer,
-            ended = connection => { ended?; answer.await }
+            said = &mut said => said,
+            ended = connection => { ended?; said.await }
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ask = || runtime.block_on(async { timeout(PATIENCE, exchange).await.context("no answer in time")? });
-    thread::scope(|scope| scope.spawn(ask).join())
-        .unwrap_or_else(|_| Err(anyhow!("panicked")))
+    answer(async { timeout(PATIENCE, exchange).await.context("no answer in time")? })
         .with_context(|| format!("cannot ask Kong at {to}"))
 }
 
