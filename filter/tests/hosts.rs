@@ -5,6 +5,9 @@ use mtls_policy::policy::{
     Caller, Consumers, ConsumersFile, Decision, Header, Host, Policy, Request, Target,
 };
 
+/// Query, body, and who it is or what is said.
+type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 const NATIVE: Host<'_> = Host { reads_bodies: true, consumers_file: ConsumersFile::Unread };
 
 #[test]
@@ -15,8 +18,7 @@ fn a_key_is_found_in_the_body_after_header_and_query_and_hidden_there() {
     );
     let policy = Policy::compile_for(&NATIVE, document.as_bytes()).unwrap();
     assert!(policy.wants().body);
-    // Query, body, and who it is or what is said.
-    let rows: [(&str, &[(&str, &str)], &str); 7] = [
+    let rows: [Row; 7] = [
         ("", &[("k", "ann")], "ann"),
         ("", &[("l", "ann")], "ann"),
         ("k=ann", &[("k", "eve")], "ann"),
