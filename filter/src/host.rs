@@ -86,6 +86,7 @@ impl Exchange {
                 Host::Kong { upstream_uri } => upstream_uri,
             }),
             headers: self.headers(),
+            body: &[],
             established,
             now: self.now,
         }
@@ -158,7 +159,11 @@ impl Exchange {
         }))?;
         for edit in &edits.headers {
             if let Edit::Set(name, value) = edit {
-                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value.as_bytes()))?;
+                hostcalls::set_map_value_bytes(
+                    MapType::HttpRequestHeaders,
+                    name.as_str(),
+                    Some(value.as_bytes()),
+                )?;
             }
         }
         match (&edits.target, &self.host) {

@@ -64,6 +64,7 @@ fn decision(policy: &Policy, path: &str, headers: &[(&str, &str)]) -> String {
         authority: b"localhost",
         target: Target::of(target.as_bytes()),
         headers: headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        body: &[],
         established: None,
         now: time::OffsetDateTime::now_utc().unix_timestamp(),
     };
