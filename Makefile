@@ -3,7 +3,7 @@
 GATEWAY ?= embedded
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test up bench fmt lint
+.PHONY: demo test filter filter-test bench-filter up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -18,9 +18,20 @@ test: filter filter-test
 up: filter
 	$(HARNESS) up --gateway $(GATEWAY)
 
-## bench: what a decision costs
+## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
+ifeq ($(origin GATEWAY), file)
 bench:
 	cargo bench --package mtls-policy
+else
+bench: filter bench-filter
+	cargo run --quiet --release --package harness -- bench --gateway $(GATEWAY) $(BENCH)
+endif
+
+## bench-filter: a filter that does nothing, to compare with
+bench-filter:
+	filter/build.sh build --package mtls-policy --example empty-sdk --profile filter --target-dir target/wasm
+	mkdir -p target/bench-filters
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/empty_sdk.wasm target/bench-filters/empty-sdk.wasm
 
 ## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
 filter:

@@ -1,6 +1,7 @@
 //! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
 //! the filter in, and all of them together as one stack.
 
+pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod document;

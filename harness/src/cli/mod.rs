@@ -1,5 +1,6 @@
 //! Command line: one file per verb.
 
+mod bench;
 mod certs;
 mod demo;
 mod dogcatcher;
@@ -26,6 +27,7 @@ use crate::gateway::Unavailable;
 /// that is not here).
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
+        Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
@@ -53,6 +55,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// What a gateway costs: variants of one route in turn under the same load, as a table
+    Bench(bench::Typed),
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),

@@ -22,6 +22,17 @@ impl WhichGateway {
     /// # Errors
     /// It cannot run here.
     pub(super) fn find(self) -> anyhow::Result<Box<dyn Gateway>> {
-        gateway::by_name(&self.gateway, &Options { kong_bin: self.kong_bin, ..Options::default() })
+        self.find_with(&[])
+    }
+
+    /// With settings as in kong.conf, where it is a Kong.
+    ///
+    /// # Errors
+    /// It cannot run here.
+    pub(super) fn find_with(self, settings: &[(&str, &str)]) -> anyhow::Result<Box<dyn Gateway>> {
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let options = Options { kong_bin: self.kong_bin, settings, ..Options::default() };
+        gateway::by_name(&self.gateway, &options)
     }
 }

@@ -52,6 +52,11 @@ pub trait Running: Send + Sync {
 
     /// What the gateway has logged so far.
     fn log(&self) -> String;
+
+    /// Ids of the processes that serve requests; none where that is this process.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Where `make filter` puts filters: `HARNESS_FILTERS`, else the nearest `filters` beside or above this executable.

@@ -19,6 +19,11 @@ pub trait Host: Send + Sync {
 
     /// Whether it still runs.
     fn runs(&self) -> bool;
+
+    /// Ids of nginx's worker processes, where they can be seen from here.
+    fn workers(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Brings a Kong up in a host, and returns once its workers serve.
@@ -117,6 +122,10 @@ impl<H: Host> Running for Served<H> {
 
     fn log(&self) -> String {
         self.host.log()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.host.workers()
     }
 }
 
