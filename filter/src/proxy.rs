@@ -80,8 +80,8 @@ impl HttpContext for Http {
 
 fn serve(policy: &Policy) -> Result<Action, Status> {
     let exchange = Exchange::read(policy.asks_the_gateway())?;
-    let request = exchange.request();
-    let allow = match policy.decide(&request) {
+    let established = exchange.established();
+    let allow = match policy.decide(exchange.request(established.as_ref())) {
         Decision::Allow(allow) => allow,
         Decision::Refuse(refusal) => return refuse(&exchange, &refusal),
     };
