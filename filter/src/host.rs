@@ -8,6 +8,7 @@
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
 //! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
+//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | nothing is written |
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
@@ -19,7 +20,9 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
-use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target};
+use crate::policy::{
+    Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target,
+};
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
@@ -107,16 +110,27 @@ impl Exchange {
         }
     }
 
-    /// Has the gateway present a certificate.
+    /// Tells the gateway which certificate to present.
+    ///
+    /// On Kong the plugin upstream-mtls lets no request to its upstream before it has heard of a decision.
     ///
     /// # Errors
     /// The host fails.
-    pub(crate) fn present(&self, certificate: &CertificateName) -> Result<(), Status> {
-        let property = match self.host {
-            Host::Envoy => vec!["upstream_mtls", "client_certificate"],
-            Host::Kong { .. } => vec!["kong", "service", "client_certificate"],
+    pub(crate) fn select(&self, certificate: Certificate<'_>) -> Result<(), Status> {
+        let (property, value) = match (&self.host, certificate) {
+            (Host::Envoy, Certificate::Unchanged) => return Ok(()),
+            (Host::Envoy, Certificate::Present(name)) => {
+                (vec!["upstream_mtls", "client_certificate"], name.as_str())
+            }
+            (Host::Kong { .. }, Certificate::Present(name)) => {
+                (vec!["kong", "service", "client_certificate"], name.as_str())
+            }
+            // Kong takes this one with and without the plugin.
+            (Host::Kong { .. }, Certificate::Unchanged) => {
+                (vec!["kong", "ctx", "shared", "mtls_policy"], "allowed")
+            }
         };
-        hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
+        hostcalls::set_property(property, Some(value.as_bytes()))
     }
 
     /// Whether the gateway can take headers away, if these edits take any.

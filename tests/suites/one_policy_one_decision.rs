@@ -2,7 +2,9 @@
 
 use mtls_policy::policy::{Certificate, Decision, Policy, Request, Target};
 use serde_json::{Map, Value};
-use tests::{Setting, digest, raw};
+use tests::{Setting, digest, raw, tests};
+
+tests![the_gateway_decides_as_the_core_does,];
 
 /// One field a line, its value JSON, so that it is the gateway's YAML and the core's JSON at once.
 const POLICY: &str = r#"key_names: ["X-API-Key", "token"]
@@ -11,7 +13,6 @@ consumers: [{"username": "ann", "keys": [{"id": "1", "sha256": "<ann>"}]}, {"use
 client_certificate: "kong-client"
 rules: [{"match": {"path_prefix": "/anything/locked"}, "deny": {"status": 403, "message": "locked"}}, {"match": {"groups": ["vets"], "methods": ["GET"], "path_prefix": "/anything/a"}, "client_certificate": "kong-vet"}, {"match": {"headers": {"X-Shift": ["night"]}}, "client_certificate": "kong-intern"}, {"match": {"path_prefix": "/anything/gone"}, "client_certificate": "kong-retired"}]"#;
 
-#[test]
 fn the_gateway_decides_as_the_core_does() {
     let setting = Setting::new(POLICY);
     let policy = core(&setting);
