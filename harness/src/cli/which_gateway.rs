@@ -13,6 +13,13 @@ pub(super) struct WhichGateway {
     /// Which gateway
     #[arg(long, value_name = "KIND", default_value = "embedded", value_parser = PossibleValuesParser::new(gateway::NAMES))]
     gateway: String,
+    #[command(flatten)]
+    drivers: Drivers,
+}
+
+/// What drivers may be told.
+#[derive(Args)]
+pub(super) struct Drivers {
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
@@ -22,6 +29,12 @@ impl WhichGateway {
     /// # Errors
     /// It cannot run here.
     pub(super) fn find(self) -> anyhow::Result<Box<dyn Gateway>> {
-        gateway::by_name(&self.gateway, &Options { kong_bin: self.kong_bin, ..Options::default() })
+        gateway::by_name(&self.gateway, &self.drivers.options())
+    }
+}
+
+impl Drivers {
+    pub(super) fn options(self) -> Options {
+        Options { kong_bin: self.kong_bin, ..Options::default() }
     }
 }
