@@ -8,6 +8,7 @@
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
 //! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
+//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | nothing is written |
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
@@ -19,11 +20,11 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
-use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request};
+use crate::policy::{Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target};
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
-    headers: Vec<Header>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
     host: Host,
     now: i64,
     established: Option<Owned>,
@@ -66,16 +67,24 @@ impl Exchange {
         })
     }
 
-    pub(crate) fn request(&self) -> Request<'_> {
+    /// Whom the gateway has established, if it was asked.
+    pub(crate) fn established(&self) -> Option<Established<'_>> {
+        self.established.as_ref().map(Owned::lend)
+    }
+
+    pub(crate) fn request<'r>(
+        &'r self,
+        established: Option<&'r Established<'r>>,
+    ) -> Request<'r, impl Iterator<Item = Header<'r>>> {
         Request {
             method: self.pseudo(b":method"),
             authority: self.pseudo(b":authority"),
-            target: match &self.host {
+            target: Target::of(match &self.host {
                 Host::Envoy => self.pseudo(b":path"),
                 Host::Kong { upstream_uri } => upstream_uri,
-            },
-            headers: &self.headers,
-            established: self.established.as_ref().map(Owned::lend),
+            }),
+            headers: self.headers(),
+            established,
             now: self.now,
         }
     }
@@ -99,16 +108,27 @@ impl Exchange {
         }
     }
 
-    /// Has the gateway present a certificate.
+    /// Tells the gateway which certificate to present.
+    ///
+    /// On Kong the plugin upstream-mtls lets no request to its upstream before it has heard of a decision.
     ///
     /// # Errors
     /// The host fails.
-    pub(crate) fn present(&self, certificate: &CertificateName) -> Result<(), Status> {
-        let property = match self.host {
-            Host::Envoy => vec!["upstream_mtls", "client_certificate"],
-            Host::Kong { .. } => vec!["kong", "service", "client_certificate"],
+    pub(crate) fn select(&self, certificate: Certificate<'_>) -> Result<(), Status> {
+        let (property, value) = match (&self.host, certificate) {
+            (Host::Envoy, Certificate::Unchanged) => return Ok(()),
+            (Host::Envoy, Certificate::Present(name)) => {
+                (vec!["upstream_mtls", "client_certificate"], name.as_str())
+            }
+            (Host::Kong { .. }, Certificate::Present(name)) => {
+                (vec!["kong", "service", "client_certificate"], name.as_str())
+            }
+            // Kong takes this one with and without the plugin.
+            (Host::Kong { .. }, Certificate::Unchanged) => {
+                (vec!["kong", "ctx", "shared", "mtls_policy"], "allowed")
+            }
         };
-        hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
+        hostcalls::set_property(property, Some(value.as_bytes()))
     }
 
     /// Whether the gateway can take headers away, if these edits take any.
@@ -168,8 +188,12 @@ impl Exchange {
     /// # Errors
     /// The host fails.
     pub(crate) fn refuse(&self, refusal: &Refusal<'_>) -> Result<(), Status> {
-        let format = Format::preferred(&self.headers, is_http2()?);
+        let format = Format::preferred(self.headers(), is_http2()?);
         answer(refusal, format)
+    }
+
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 
     fn pseudo(&self, name: &[u8]) -> &[u8] {

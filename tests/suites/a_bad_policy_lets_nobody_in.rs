@@ -1,8 +1,12 @@
 //! A policy with mistakes is refused as a whole, each mistake with its place.
 
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![
+    every_mistake_is_named_with_its_place_and_nothing_is_served,
+    a_field_that_does_not_exist_is_named_and_nothing_is_served,
+];
+
 fn every_mistake_is_named_with_its_place_and_nothing_is_served() {
     let message = refused(
         "consumers:
@@ -22,7 +26,6 @@ rules:
 }
 
 /// By itself: Kong holds a config against the filter's schema first, and goes no further.
-#[test]
 fn a_field_that_does_not_exist_is_named_and_nothing_is_served() {
     let message = refused("key_nmaes: [x]\nclient_certificate: kong-client");
     assert!(message.contains("key_nmaes"), "{message}");

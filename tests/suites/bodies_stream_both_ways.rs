@@ -1,8 +1,9 @@
 //! Bodies pass through as they come, in both directions.
 
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![a_large_body_arrives_whole_and_comes_back_whole,];
+
 fn a_large_body_arrives_whole_and_comes_back_whole() {
     let setting = Setting::new("client_certificate: kong-client");
     let body: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();

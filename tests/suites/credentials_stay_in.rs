@@ -1,12 +1,17 @@
 //! A hidden API key reaches no upstream and no log, wherever the client put it and whatever became of it.
 
-use tests::{Setting, raw};
+use tests::{Setting, raw, tests};
+
+tests![
+    a_hidden_key_reaches_no_upstream_from_any_place,
+    hiding_a_query_key_leaves_the_other_arguments_byte_for_byte,
+    a_key_is_left_where_it_is_unless_it_is_to_be_hidden,
+];
 
 const POLICY: &str = "key_names: [X-API-Key, api-token]
 anonymous: guest
 client_certificate: kong-client";
 
-#[test]
 fn a_hidden_key_reaches_no_upstream_from_any_place() {
     let setting = Setting::new(POLICY);
     let key = setting.key("model-citizen");
@@ -34,7 +39,6 @@ fn a_hidden_key_reaches_no_upstream_from_any_place() {
     assert!(!log.contains(&key) && !log.contains(wrong), "{log}");
 }
 
-#[test]
 fn hiding_a_query_key_leaves_the_other_arguments_byte_for_byte() {
     let setting = Setting::new("client_certificate: kong-client");
     let key = setting.key("model-citizen");
@@ -44,7 +48,6 @@ fn hiding_a_query_key_leaves_the_other_arguments_byte_for_byte() {
     assert_eq!(seen["uri"], "/anything?b=%2f+%20&&a&c=%zz&=");
 }
 
-#[test]
 fn a_key_is_left_where_it_is_unless_it_is_to_be_hidden() {
     let setting = Setting::new("hide_credentials: false\nclient_certificate: kong-client");
     let seen = setting.get("/dogs/anything").key("model-citizen").send();

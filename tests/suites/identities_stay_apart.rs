@@ -5,7 +5,13 @@ use std::sync::Mutex;
 use std::thread;
 
 use harness::dogcatcher::{ClientCertificate, Fault, Sessions, Versions};
-use tests::Setting;
+use tests::{Setting, tests};
+
+tests![
+    ten_thousand_interleaved_requests_ride_connections_of_their_own_identity,
+    every_order_of_two_identities_and_none_stays_right_on_each_tls_version,
+    a_session_is_resumed_by_its_own_identity_only,
+];
 
 /// Everybody under a certificate of their own.
 const POLICY: &str = "client_certificate: kong-client
@@ -18,7 +24,6 @@ rules:
 const WHO: [(&str, &str); 3] =
     [("model-citizen", "kong-client"), ("vet", "kong-vet"), ("intern", "kong-intern")];
 
-#[test]
 fn ten_thousand_interleaved_requests_ride_connections_of_their_own_identity() {
     let setting = Setting::new(POLICY);
     let connections = Mutex::new(HashSet::new());
@@ -41,7 +46,6 @@ fn ten_thousand_interleaved_requests_ride_connections_of_their_own_identity() {
     assert!(connections < 200, "kept alive means few connections, not {connections} for 10,000 requests");
 }
 
-#[test]
 fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
     for versions in [Versions::Tls12, Versions::Tls13] {
         let setting = Setting::with_routes("anonymous: guest\nclient_certificate: kong-client", ROUTES);
@@ -64,7 +68,6 @@ fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
     }
 }
 
-#[test]
 fn a_session_is_resumed_by_its_own_identity_only() {
     for versions in [Versions::Tls12, Versions::Tls13] {
         let setting = Setting::new(POLICY);

@@ -1,6 +1,13 @@
 //! What a client says about who it is never passes, in any spelling, whatever becomes of the request.
 
-use tests::{Setting, raw};
+use tests::{Setting, raw, tests};
+
+tests![
+    a_spoofed_identity_passes_in_no_outcome,
+    the_upstream_hears_who_it_is,
+    the_upstream_hears_that_nobody_in_particular_is_asking,
+    a_connection_header_cannot_strip_what_the_gateway_says,
+];
 
 const SPOOFED: [&str; 12] = [
     "X-Consumer-ID",
@@ -17,7 +24,6 @@ const SPOOFED: [&str; 12] = [
     "X-CONSUMER-ID",
 ];
 
-#[test]
 fn a_spoofed_identity_passes_in_no_outcome() {
     let setting = Setting::new("anonymous: guest\nrun_on_preflight: false\nclient_certificate: kong-client");
     let key = setting.key("model-citizen");
@@ -36,7 +42,6 @@ fn a_spoofed_identity_passes_in_no_outcome() {
     }
 }
 
-#[test]
 fn the_upstream_hears_who_it_is() {
     let setting = Setting::new("client_certificate: kong-client");
     let seen = setting.get("/dogs/anything").key("vet").send();
@@ -47,7 +52,6 @@ fn the_upstream_hears_who_it_is() {
     assert!(seen.header("x-anonymous-consumer").is_empty());
 }
 
-#[test]
 fn the_upstream_hears_that_nobody_in_particular_is_asking() {
     let setting = Setting::new("anonymous: guest\nclient_certificate: kong-client");
     let seen = setting.get("/dogs/anything").send();
@@ -56,7 +60,6 @@ fn the_upstream_hears_that_nobody_in_particular_is_asking() {
     assert!(seen.header("x-credential-identifier").is_empty());
 }
 
-#[test]
 fn a_connection_header_cannot_strip_what_the_gateway_says() {
     let setting = Setting::new("client_certificate: kong-client");
     let key = setting.key("vet");

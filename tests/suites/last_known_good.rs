@@ -1,8 +1,12 @@
 //! What is broken never replaces what works, and touches nothing but itself.
 
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![
+    a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone,
+    a_refused_config_leaves_the_one_before_in_force,
+];
+
 fn a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone() {
     let setting = Setting::new(
         "client_certificate: kong-client
@@ -40,7 +44,6 @@ rules:
     });
 }
 
-#[test]
 fn a_refused_config_leaves_the_one_before_in_force() {
     let setting = Setting::new("client_certificate: kong-client");
     let problems = setting.reconfigure("client_certificate: kong-client\nkey_nmaes: [x]").unwrap_err();

@@ -15,3 +15,22 @@ mod refusals_are_key_auths;
 mod rotation_loses_nothing;
 mod the_upstream_is_verified;
 mod the_whole_path;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tests::run(&[
+        a_bad_policy_lets_nobody_in::TESTS,
+        bodies_stream_both_ways::TESTS,
+        credentials_stay_in::TESTS,
+        identities_stay_apart::TESTS,
+        identity_headers_are_ours::TESTS,
+        last_known_good::TESTS,
+        no_certificate_no_request::TESTS,
+        one_policy_one_decision::TESTS,
+        refusals_are_key_auths::TESTS,
+        rotation_loses_nothing::TESTS,
+        the_upstream_is_verified::TESTS,
+        the_whole_path::TESTS,
+    ])
+}

@@ -1,8 +1,13 @@
 //! Without the selected certificate in force there is a clear 503, and the upstream hears nothing.
 
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![
+    a_certificate_that_nobody_holds_is_a_503,
+    a_refused_request_is_401_even_where_no_certificate_is_in_force,
+    a_certificate_that_expires_while_connections_are_warm_is_not_presented_again,
+];
+
 fn a_certificate_that_nobody_holds_is_a_503() {
     let setting = Setting::new("client_certificate: kong-retired");
     let seen = setting.get("/dogs/anything").key("model-citizen").send();
@@ -10,13 +15,11 @@ fn a_certificate_that_nobody_holds_is_a_503() {
     assert_eq!(setting.requests_upstream(), 0);
 }
 
-#[test]
 fn a_refused_request_is_401_even_where_no_certificate_is_in_force() {
     let setting = Setting::new("client_certificate: kong-retired");
     assert_eq!(setting.get("/dogs/anything").send().status, 401);
 }
 
-#[test]
 fn a_certificate_that_expires_while_connections_are_warm_is_not_presented_again() {
     let setting = Setting::new("client_certificate: kong-client");
     setting.replace("kong-client", |leaf| leaf.valid(tests::seconds_from_now(3)));

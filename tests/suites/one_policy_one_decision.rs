@@ -3,15 +3,18 @@
 
 use harness::conformance::{self, Lineup, Table};
 use harness::gateway::Options;
+use tests::tests;
 
-#[test]
+tests![every_host_decides_as_the_core_does,];
+
 fn every_host_decides_as_the_core_does() {
-    let suites =
-        conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
+    let suites = conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
     let lineup = Lineup::ask(&[&gateway], &Options::default(), &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));
-    assert!(lineup.absent.is_empty(), "{gateway} is not here");
     assert_eq!(lineup.wrong(), 0, "{}", Table(&lineup));
+    if let Some(absent) = lineup.absent.first() {
+        tests::skip(absent.why.clone());
+    }
 }

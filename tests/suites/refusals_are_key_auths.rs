@@ -1,8 +1,13 @@
 //! A refusal looks as Kong's key-auth would have written it.
 
-use tests::{Setting, raw};
+use tests::{Setting, raw, tests};
 
-#[test]
+tests![
+    each_refusal_has_key_auths_status_and_words,
+    a_refusal_speaks_the_clients_format,
+    a_preflight_is_asked_for_its_key_unless_the_policy_lets_it_pass,
+];
+
 fn each_refusal_has_key_auths_status_and_words() {
     let setting = Setting::new("realm: dogcatcher\nclient_certificate: kong-client");
     let key = setting.key("model-citizen");
@@ -32,7 +37,6 @@ fn each_refusal_has_key_auths_status_and_words() {
     assert_eq!(setting.requests_upstream(), 0);
 }
 
-#[test]
 fn a_refusal_speaks_the_clients_format() {
     let setting = Setting::new("client_certificate: kong-client");
     let rows = [
@@ -52,7 +56,6 @@ fn a_refusal_speaks_the_clients_format() {
     }
 }
 
-#[test]
 fn a_preflight_is_asked_for_its_key_unless_the_policy_lets_it_pass() {
     let strict = Setting::new("client_certificate: kong-client");
     assert_eq!(strict.request("OPTIONS", "/dogs/anything").send().status, 401);

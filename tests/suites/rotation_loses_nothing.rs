@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![
+    a_rotation_under_load_fails_no_request_and_retires_the_old_identity,
+    a_new_key_under_the_same_names_is_a_new_identity,
+];
+
 fn a_rotation_under_load_fails_no_request_and_retires_the_old_identity() {
     let setting = Setting::new("client_certificate: kong-client");
     let done = AtomicBool::new(false);
@@ -39,7 +43,6 @@ fn a_rotation_under_load_fails_no_request_and_retires_the_old_identity() {
     assert_eq!(failed.into_inner(), 0, "of {}", answered.into_inner());
 }
 
-#[test]
 fn a_new_key_under_the_same_names_is_a_new_identity() {
     let setting = Setting::new("client_certificate: kong-client");
     let before = setting.get("/dogs/anything").key("model-citizen").send();

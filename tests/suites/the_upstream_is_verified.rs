@@ -2,9 +2,14 @@
 
 use harness::dogcatcher::Fault;
 use harness::pki::{Authority, Ca, Leaf, Validity};
-use tests::Setting;
+use tests::{Setting, tests};
 
-#[test]
+tests![
+    an_upstream_without_proof_hears_nothing,
+    an_upstream_that_talks_before_the_handshake_is_not_heard,
+    trust_that_is_taken_away_counts_for_warm_connections_too,
+];
+
 fn an_upstream_without_proof_hears_nothing() {
     let stranger = Authority::root(&Ca::named("a stranger's CA")).unwrap();
     let named = |leaf: Leaf| leaf.reached_as("localhost".parse().unwrap());
@@ -27,7 +32,6 @@ fn an_upstream_without_proof_hears_nothing() {
     }
 }
 
-#[test]
 fn an_upstream_that_talks_before_the_handshake_is_not_heard() {
     let setting = Setting::new(POLICY);
     setting.upstream().set_fault(Fault::SpeakHttpFirst);
@@ -35,7 +39,6 @@ fn an_upstream_that_talks_before_the_handshake_is_not_heard() {
     assert_eq!(seen.status, 502, "{}", seen.text);
 }
 
-#[test]
 fn trust_that_is_taken_away_counts_for_warm_connections_too() {
     let setting = Setting::new(POLICY);
     assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().status, 200);

@@ -1,8 +1,16 @@
 //! An API key in, the right client certificate out.
 
-use tests::{Setting, raw};
+use tests::{Setting, raw, tests};
 
-#[test]
+tests![
+    a_key_in_the_header_becomes_the_client_certificate,
+    a_key_in_the_query_becomes_the_client_certificate,
+    the_consumers_group_and_the_method_and_the_path_select_the_certificate,
+    no_spelling_of_a_path_slips_past_a_rule,
+    a_key_counts_only_within_its_window,
+    a_stored_digest_is_not_a_key,
+];
+
 fn a_key_in_the_header_becomes_the_client_certificate() {
     let setting = Setting::new("client_certificate: kong-client");
     let seen = setting.get("/dogs/anything/x").key("model-citizen").send();
@@ -10,7 +18,6 @@ fn a_key_in_the_header_becomes_the_client_certificate() {
     assert_eq!(seen.header("x-consumer-username"), ["model-citizen"]);
 }
 
-#[test]
 fn a_key_in_the_query_becomes_the_client_certificate() {
     let setting = Setting::new("client_certificate: kong-client");
     let key = setting.key("model-citizen");
@@ -18,7 +25,6 @@ fn a_key_in_the_query_becomes_the_client_certificate() {
     assert_eq!((seen.status, seen.common_name()), (200, Some("kong-client")));
 }
 
-#[test]
 fn the_consumers_group_and_the_method_and_the_path_select_the_certificate() {
     let setting = Setting::new(
         "client_certificate: kong-client
@@ -54,7 +60,6 @@ rules:
     }
 }
 
-#[test]
 fn no_spelling_of_a_path_slips_past_a_rule() {
     let setting = Setting::new(
         "client_certificate: kong-client
@@ -89,14 +94,12 @@ rules:
     assert_eq!(setting.get("/dogs/anything/key").key("model-citizen").send().status, 200);
 }
 
-#[test]
 fn a_key_counts_only_within_its_window() {
     let setting = Setting::new("client_certificate: kong-client");
     assert_eq!(setting.get("/dogs/anything").key("former-citizen").send().message(), Some("Unauthorized"));
     assert_eq!(setting.get("/dogs/anything").key("future-citizen").send().message(), Some("Unauthorized"));
 }
 
-#[test]
 fn a_stored_digest_is_not_a_key() {
     let setting = Setting::new("client_certificate: kong-client");
     let digest = tests::digest(setting.key("model-citizen"));

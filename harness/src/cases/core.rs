@@ -6,26 +6,29 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use mtls_policy::policy::{
-    Allow, Certificate, Decision, Edit, Established, Format, Header, Policy, Refusal, Request as View,
+    Allow, Certificate, Decision, Edit, Established, Format, Policy, Refusal, Request as View, Target,
 };
 
 use super::http::HOST;
 use super::{Answer, Heard, Outcome, Request};
 use crate::stack::Keys;
 
-/// A request with keys in their places, from which the core's view of it is lent.
+/// A request with keys in their places, as the upstream would receive it.
 pub struct Filled {
-    method: Vec<u8>,
-    authority: Vec<u8>,
-    target: Vec<u8>,
-    headers: Vec<Header>,
-    established: Option<super::Established>,
-    now: i64,
+    pub method: Vec<u8>,
+    pub authority: Vec<u8>,
+    /// Path and query.
+    pub target: Vec<u8>,
+    /// All but `Host`, which hosts show apart from the others.
+    pub headers: Headers,
+    pub established: Option<super::Established>,
+    /// Seconds since 1970.
+    pub now: i64,
 }
 
+type Headers = Vec<(Vec<u8>, Vec<u8>)>;
+
 impl Filled {
-    /// As the upstream would receive it.
-    ///
     /// # Errors
     /// The system gives no random bytes for a key.
     pub fn of(request: &Request, keys: &Keys) -> anyhow::Result<Self> {
@@ -33,7 +36,6 @@ impl Filled {
         let mut headers = Vec::new();
         for (name, value) in &request.headers {
             let (name, value) = (name.fill(keys, "")?, value.fill(keys, "")?);
-            // Hosts show it apart from the other headers.
             match name.eq_ignore_ascii_case(b"host") {
                 true => authority = value,
                 false => headers.push((name, value)),
@@ -49,29 +51,35 @@ impl Filled {
         })
     }
 
-    /// With another target, as a gateway's own router makes it.
-    #[must_use]
-    pub fn received_as(self, target: &str) -> Self {
-        Self { target: target.as_bytes().to_vec(), ..self }
-    }
-
-    pub fn view(&self) -> View<'_> {
-        View {
+    /// What a policy says to it. This alone knows how the core wants to be asked.
+    pub fn decide<'a>(
+        &'a self,
+        policy: &'a Policy,
+        established: Option<&'a Established<'a>>,
+    ) -> Decision<'a> {
+        policy.decide(View {
             method: &self.method,
             authority: &self.authority,
-            target: &self.target,
-            headers: &self.headers,
-            established: self.established.as_ref().map(lend),
+            target: Target::of(&self.target),
+            headers: self.headers(),
+            established,
             now: self.now,
-        }
+        })
     }
 
-    pub fn authority(&self) -> &[u8] {
-        &self.authority
+    /// Whom the gateway has established, as the core sees him.
+    pub fn established(&self) -> Option<Established<'_>> {
+        self.established.as_ref().map(|who| Established {
+            id: Some(&who.id),
+            username: Some(&who.username),
+            custom_id: who.custom_id.as_deref(),
+            credential: Some(&who.credential),
+            groups: who.groups.iter().map(String::as_str).collect(),
+        })
     }
 
-    pub fn headers(&self) -> &[Header] {
-        &self.headers
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 }
 
@@ -83,9 +91,9 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
     let policy = Policy::compile(keys.put_into(policy)?.as_bytes())
         .map_err(|problems| anyhow!("the policy is not valid: {problems}"))?;
     let filled = Filled::of(request, keys)?;
-    let view = filled.view();
-    let refused = |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, &view)), upstream: None };
-    Ok(match policy.decide(&view) {
+    let established = filled.established();
+    let refused = |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, &filled)), upstream: None };
+    Ok(match filled.decide(&policy, established.as_ref()) {
         Decision::Refuse(refusal) => refused(&refusal),
         Decision::Allow(Allow { certificate, edits, .. }) => match certificate {
             Certificate::Present(name) if !certificates.contains(&name.as_str()) => {
@@ -103,8 +111,8 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
     })
 }
 
-fn told(refusal: &Refusal<'_>, request: &View<'_>) -> Answer {
-    let format = Format::preferred(request.headers, false);
+fn told(refusal: &Refusal<'_>, request: &Filled) -> Answer {
+    let format = Format::preferred(request.headers(), false);
     let mut headers = vec![
         ("Content-Type".to_owned(), format.content_type().to_owned()),
         ("X-Kong-Request-Id".to_owned(), REQUEST_ID.to_owned()),
@@ -113,7 +121,7 @@ fn told(refusal: &Refusal<'_>, request: &View<'_>) -> Answer {
     Answer { status: refusal.status, headers, body: refusal.body(format, REQUEST_ID) }
 }
 
-fn carry_out(edit: &Edit<'_>, headers: &mut Vec<Header>) {
+fn carry_out(edit: &Edit<'_>, headers: &mut Headers) {
     let mut remove = |name: &[u8]| headers.retain(|(each, _)| !each.eq_ignore_ascii_case(name));
     match edit {
         Edit::Remove(name) => remove(name),
@@ -124,7 +132,7 @@ fn carry_out(edit: &Edit<'_>, headers: &mut Vec<Header>) {
     }
 }
 
-fn heard(filled: &Filled, certificate: Certificate<'_>, target: &[u8], headers: &[Header]) -> Heard {
+fn heard(filled: &Filled, certificate: Certificate<'_>, target: &[u8], headers: &Headers) -> Heard {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Heard {
         certificate: match certificate {
@@ -134,16 +142,6 @@ fn heard(filled: &Filled, certificate: Certificate<'_>, target: &[u8], headers: 
         method: lossy(&filled.method),
         uri: lossy(target),
         headers: headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect(),
-    }
-}
-
-fn lend(established: &super::Established) -> Established<'_> {
-    Established {
-        id: Some(&established.id),
-        username: Some(&established.username),
-        custom_id: established.custom_id.as_deref(),
-        credential: Some(&established.credential),
-        groups: established.groups.iter().map(String::as_str).collect(),
     }
 }
 

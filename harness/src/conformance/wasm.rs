@@ -101,9 +101,9 @@ impl Kong {
             consumer.insert("credential", who.credential.clone());
             consumer.insert("groups", who.groups.join("\n"));
         }
-        let seconds = u64::try_from(filled.view().now).context("before 1970")?;
+        let seconds = u64::try_from(filled.now).context("before 1970")?;
         Ok(Self {
-            upstream_uri: filled.view().target.to_vec(),
+            upstream_uri: filled.target.clone(),
             consumer,
             now: Some(UNIX_EPOCH + Duration::from_secs(seconds)),
             ..Self::default()
@@ -124,7 +124,7 @@ impl Kong {
         let headers = written.iter().filter(goes).map(|(name, value)| (lossy(name), lossy(value)));
         Heard {
             certificate: self.selected,
-            method: lossy(filled.view().method),
+            method: lossy(&filled.method),
             uri: lossy(&self.upstream_uri),
             headers: headers.collect(),
         }
@@ -169,15 +169,14 @@ impl Properties for Kong {
 
 /// As Kong shows a request to a filter.
 fn headers(filled: &Filled) -> Headers {
-    let view = filled.view();
-    let pseudo = [
-        (":method", view.method),
-        (":path", view.target),
-        (":authority", filled.authority()),
+    let pseudo: [(&str, &[u8]); 4] = [
+        (":method", &filled.method),
+        (":path", &filled.target),
+        (":authority", &filled.authority),
         (":scheme", b"http"),
     ];
     let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
-    pseudo.into_iter().chain(filled.headers().iter().cloned()).collect()
+    pseudo.into_iter().chain(filled.headers.iter().cloned()).collect()
 }
 
 fn answer(response: LocalResponse) -> Answer {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use process::Process;
 use served::Served;
 
-use super::{Gateway, Options, Running, Setup, Unavailable};
+use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
 pub(super) use listeners::Listeners;
 pub(super) use plugins::Plugins;
@@ -50,6 +50,10 @@ impl Gateway for Kong {
         "kong"
     }
 
+    fn lacks(&self, ability: Ability) -> Option<&'static str> {
+        lacks(ability)
+    }
+
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
         Ok(Box::new(self.up(setup)?))
     }
@@ -59,6 +63,20 @@ impl Kong {
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
         let plugins = Plugins::find(&self.options)?;
         serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
+    }
+}
+
+/// As seen of Kong 3.9.1.
+pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
+    match ability {
+        Ability::RefusesCommonNames => {
+            Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
+        }
+        Ability::RefusesEarlyPlaintext => {
+            Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
+        }
+        Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
+        Ability::KongsOwn | Ability::RestartsWorkers | Ability::StreamsProtocols => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A suite sees [`Gateway`] and [`Running`] only; a driver knows its own gateway only.
 
+mod ability;
 pub mod declarative;
 pub mod embedded;
 pub mod kong;
@@ -10,6 +11,8 @@ mod wait;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+pub use ability::Ability;
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]
@@ -28,6 +31,9 @@ pub struct Setup {
 pub trait Gateway: Send + Sync {
     /// The name by which `--gateway` knows it.
     fn name(&self) -> &'static str;
+
+    /// Why this gateway does not do what others do; `None`: it does.
+    fn lacks(&self, ability: Ability) -> Option<&'static str>;
 
     /// Brings a gateway up and returns once it serves.
     ///
@@ -49,6 +55,14 @@ pub trait Running: Send + Sync {
     /// # Errors
     /// The new config is refused; the one before stays in force.
     fn reload(&self) -> anyhow::Result<()>;
+
+    /// Starts its workers anew, with the config file as it is now; requests go on being served meanwhile.
+    ///
+    /// # Errors
+    /// It lacks [`Ability::RestartsWorkers`], or the config is refused.
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        anyhow::bail!("this gateway cannot restart its workers")
+    }
 
     /// What the gateway has logged so far.
     fn log(&self) -> String;

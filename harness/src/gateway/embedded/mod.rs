@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use self::core::Core;
 use self::wasm::Filters;
-use super::{Gateway, Running, Setup};
+use super::{Ability, Gateway, Running, Setup};
 
 /// The driver of this gateway.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,15 @@ pub struct Embedded;
 impl Gateway for Embedded {
     fn name(&self) -> &'static str {
         "embedded"
+    }
+
+    fn lacks(&self, ability: Ability) -> Option<&'static str> {
+        match ability {
+            Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
+            Ability::RestartsWorkers => Some("the embedded gateway is one process"),
+            Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
+            Ability::RefusesCommonNames | Ability::RefusesEarlyPlaintext | Ability::ResumesSessions => None,
+        }
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {

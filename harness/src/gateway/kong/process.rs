@@ -16,6 +16,8 @@ use crate::gateway::wait::until;
 
 /// A Kong in the background, as `kong start` leaves it. Dropping it ends it and removes its directory.
 pub struct Process {
+    bin: PathBuf,
+    settings: Settings,
     directory: TempDir,
 }
 
@@ -25,39 +27,42 @@ impl Process {
     pub fn start(bin: &Path, settings: &Settings, plugins: &Plugins) -> anyhow::Result<Self> {
         let directory =
             tempfile::Builder::new().prefix("kong-").permissions(Permissions::from_mode(0o755)).tempdir()?;
-        let process = Self { directory };
+        let mut process = Self { bin: bin.to_owned(), settings: settings.clone(), directory };
         let lua = process.directory.path().join("lua");
         fs::create_dir_all(lua.join("kong"))?;
         symlink(plugins.directory(), lua.join("kong/plugins"))?;
         fs::create_dir(process.prefix())?;
 
-        let mut settings = settings.clone();
-        settings.set("prefix", process.prefix().display().to_string());
-        settings.set("lua_package_path", format!("{}/?.lua;;", lua.display()));
+        process.settings.set("prefix", process.prefix().display().to_string());
+        process.settings.set("lua_package_path", format!("{}/?.lua;;", lua.display()));
         if geteuid().is_root() {
             // Workers would be nobody, who can read none of the keys that the config names.
-            settings.set("nginx_user", "root root");
+            process.settings.set("nginx_user", "root root");
         }
-        process.run(bin, &["start"], &settings)?;
+        process.run("start")?;
         Ok(process)
     }
 
     /// Runs a verb of Kong's command line.
-    fn run(&self, bin: &Path, verb: &[&str], settings: &Settings) -> anyhow::Result<()> {
+    fn run(&self, verb: &str) -> anyhow::Result<()> {
         // Not a pipe: what a daemon keeps open would be waited for.
         let output = self.directory.path().join("output");
         let file = File::create(&output)?;
-        let mut command = Command::new(bin);
+        let mut command = Command::new(&self.bin);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KONG_")) {
             command.env_remove(name);
         }
         // Kong's command line looks for modules in the working directory first.
-        command.args(verb).envs(settings.environment()).current_dir(self.directory.path()).process_group(0);
+        command
+            .arg(verb)
+            .envs(self.settings.environment())
+            .current_dir(self.directory.path())
+            .process_group(0);
         let mut child = command
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("cannot run {}", bin.display()))?;
+            .with_context(|| format!("cannot run {}", self.bin.display()))?;
         let ended = until(PATIENCE, || child.try_wait().transpose());
         if ended.is_none() {
             kill_process_group(Pid::from_child(&child), Signal::KILL)?;
@@ -67,7 +72,7 @@ impl Process {
         match ended.transpose()? {
             Some(status) if ExitStatus::success(&status) => Ok(()),
             Some(_) => bail!("{}", essence(&said)),
-            None => bail!("kong {} did not end: {}", verb.join(" "), essence(&said)),
+            None => bail!("kong {verb} did not end: {}", essence(&said)),
         }
     }
 
@@ -105,6 +110,10 @@ impl Host for Process {
 
     fn runs(&self) -> bool {
         self.pid_file().exists()
+    }
+
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        self.run("reload")
     }
 }
 

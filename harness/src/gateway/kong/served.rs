@@ -19,6 +19,12 @@ pub trait Host: Send + Sync {
 
     /// Whether it still runs.
     fn runs(&self) -> bool;
+
+    /// `kong reload`; returns when Kong has been told.
+    ///
+    /// # Errors
+    /// The config is refused.
+    fn restart_workers(&self) -> anyhow::Result<()>;
 }
 
 /// Brings a Kong up in a host, and returns once its workers serve.
@@ -43,6 +49,7 @@ pub fn serve<H: Host>(
             let config = setup.config.canonicalize()?;
             let served = Served { host, listeners, has_status: setup.status.is_some(), config, workers };
             served.await_ready()?;
+            refused_by_filters(&served.host.log())?;
             Ok(served)
         });
         match served {
@@ -115,9 +122,43 @@ impl<H: Host> Running for Served<H> {
         }
     }
 
+    fn restart_workers(&self) -> anyhow::Result<()> {
+        let before = self.host.log().len();
+        self.host.restart_workers()?;
+        let outcome = until(STARTING, || {
+            let log = self.host.log();
+            let fresh = log.get(before..).unwrap_or_default();
+            (fresh.matches(WORKER_STARTED).count() >= self.workers
+                && fresh.matches(WORKER_ENDED).count() >= self.workers)
+                .then_some(())
+        });
+        match outcome {
+            Some(()) => self.await_ready(),
+            None => bail!("not all workers of Kong are new; the end of its log:\n{}", self.last_lines()),
+        }
+    }
+
     fn log(&self) -> String {
         self.host.log()
     }
+}
+
+/// Kong starts all the same when a filter cannot use its config; what the filter said of it is in the log.
+///
+/// # Errors
+/// A filter has logged errors before the first request.
+fn refused_by_filters(log: &str) -> anyhow::Result<()> {
+    let said: BTreeSet<_> = log
+        .lines()
+        .filter_map(|line| line.split_once("[error]")?.1.split_once("[proxy-wasm][\"")?.1.split_once("] "))
+        .map(|(_, words)| words)
+        .collect();
+    ensure!(
+        said.is_empty(),
+        "a filter refuses its config:\n{}",
+        said.into_iter().collect::<Vec<_>>().join("\n")
+    );
+    Ok(())
 }
 
 /// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua
@@ -140,6 +181,10 @@ fn taken_over(log: &str, workers: usize) -> anyhow::Result<Option<()>> {
 
 /// nginx' words for it, from `strerror(EADDRINUSE)`.
 const TAKEN: &str = "Address already in use";
+
+/// nginx' words for them (src/os/unix/ngx_process_cycle.c).
+const WORKER_STARTED: &str = "start worker process ";
+const WORKER_ENDED: &str = "gracefully shutting down";
 
 const ATTEMPTS: usize = 5;
 

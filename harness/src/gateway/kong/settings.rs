@@ -23,7 +23,8 @@ impl Settings {
         let settings = [
             ("database", "off".to_owned()),
             ("declarative_config", config),
-            ("proxy_listen", proxy.to_string()),
+            // Both versions, as gRPC wants without TLS.
+            ("proxy_listen", format!("{proxy} http2")),
             ("admin_listen", admin.to_string()),
             ("status_listen", status.to_string()),
             ("admin_gui_listen", "off".to_owned()),

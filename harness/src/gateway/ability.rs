@@ -1,0 +1,18 @@
+//! What one gateway can and another cannot, so that a suite can say what was not tried, and why.
+
+/// Something that not every gateway does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// Has Kong's own plugins, consumers, Upstream entities and vaults.
+    KongsOwn,
+    /// Refuses an upstream whose certificate has no name but its subject's (RFC 9525, section 2).
+    RefusesCommonNames,
+    /// Takes nothing for an answer that came before the TLS handshake (CVE-2026-1642).
+    RefusesEarlyPlaintext,
+    /// Resumes TLS sessions towards the upstream.
+    ResumesSessions,
+    /// Can start its workers anew while it serves ([`super::Running::restart_workers`]).
+    RestartsWorkers,
+    /// Serves gRPC and WebSocket.
+    StreamsProtocols,
+}

@@ -1,0 +1,217 @@
+//! One stack, and requests through it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
+
+use harness::dogcatcher::{self, Dogcatcher, Tls};
+use harness::gateway::Options;
+use harness::pki::{Authority, Issued, Leaf, Validity};
+use harness::stack::{ANY_PORT, Plan, Stack};
+use reqwest::blocking::{Client, RequestBuilder};
+
+use crate::config::{CLIENTS, with_policy};
+use crate::{Seen, gateway};
+
+/// A stack with one service, on whose route `/dogs` a policy is in force.
+///
+/// Its people: `model-citizen`, `vet` (of the group `vets`, with ids), `intern`, `guest` (without a key),
+/// `former-citizen` (whose key has expired) and `future-citizen` (whose key is not valid yet). Its client
+/// certificates: `kong-client`, `kong-vet`, `kong-intern`.
+pub struct Setting {
+    stack: Stack,
+    http: Client,
+    /// Fingerprints of certificates that were put in place after the stack came up.
+    replaced: Mutex<BTreeMap<String, String>>,
+    routes: &'static str,
+}
+
+impl Setting {
+    /// With a policy; see [`with_policy`].
+    pub fn new(policy: &str) -> Self {
+        Self::with_routes(policy, "")
+    }
+
+    /// With more routes of the same service.
+    pub fn with_routes(policy: &str, routes: &'static str) -> Self {
+        Self::try_new(policy, routes).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// The gateway may refuse the policy.
+    pub fn try_new(policy: &str, routes: &'static str) -> anyhow::Result<Self> {
+        Ok(Self { routes, ..Self::up(&with_policy(policy, routes), &[])? })
+    }
+
+    /// With a whole config, written as [`Plan::config`].
+    pub fn of(config: &str) -> Self {
+        Self::up(config, &[]).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// With a whole config and some of Kong's settings, as in kong.conf. The gateway may refuse them.
+    pub fn up(config: &str, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        crypto();
+        let plan = Plan { config, clients: &CLIENTS, proxy: ANY_PORT, status: Some(ANY_PORT) };
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let stack = gateway::up(&plan, Options { settings, ..Options::default() })?;
+        Ok(Self { stack, http: client(), replaced: Mutex::default(), routes: "" })
+    }
+
+    pub fn proxy(&self) -> SocketAddr {
+        self.stack.gateway().proxy()
+    }
+
+    pub fn log(&self) -> String {
+        self.stack.gateway().log()
+    }
+
+    /// Where the gateway tells about itself.
+    pub fn status(&self) -> SocketAddr {
+        self.stack.gateway().status().unwrap()
+    }
+
+    /// Starts the gateway's workers anew.
+    pub fn restart_workers(&self) -> anyhow::Result<()> {
+        self.stack.gateway().restart_workers()
+    }
+
+    /// The API key of one of the people.
+    pub fn key(&self, who: &str) -> String {
+        self.stack.keys().of(who).unwrap()
+    }
+
+    pub fn get(&self, target: &str) -> Request<'_> {
+        self.request("GET", target)
+    }
+
+    pub fn request(&self, method: &str, target: &str) -> Request<'_> {
+        let url = format!("http://{}{target}", self.proxy());
+        Request { setting: self, http: self.http.request(method.parse().unwrap(), url) }
+    }
+
+    /// How many requests the upstream has had.
+    pub fn requests_upstream(&self) -> u64 {
+        self.stack.dogcatcher().counts().requests
+    }
+
+    pub fn upstream(&self) -> &Dogcatcher {
+        self.stack.dogcatcher()
+    }
+
+    /// Signs what the stack's own parts believe.
+    pub fn authority(&self) -> &Authority {
+        self.stack.authority()
+    }
+
+    /// Lets the upstream offer other TLS on the connections to come.
+    pub fn upstream_tls(&self, change: impl FnOnce(&mut Tls)) {
+        let mut tls = self.stack.dogcatcher_tls();
+        change(&mut tls);
+        self.stack.dogcatcher().set_tls(&tls).unwrap();
+    }
+
+    /// Another policy for the same route.
+    pub fn reconfigure(&self, policy: &str) -> anyhow::Result<()> {
+        self.stack.reconfigure(&with_policy(policy, self.routes))
+    }
+
+    /// Another whole config.
+    pub fn reconfigure_to(&self, config: &str) -> anyhow::Result<()> {
+        self.stack.reconfigure(config)
+    }
+
+    /// One more upstream, as the first one is.
+    pub fn another_upstream(&self) -> Dogcatcher {
+        let mtls = Some((ANY_PORT, self.stack.dogcatcher_tls()));
+        Dogcatcher::start(&dogcatcher::Options { mtls, ..Default::default() }).unwrap()
+    }
+
+    /// A new certificate and key, not yet in place: chain and key as PEM.
+    pub fn issue(&self, name: &str) -> (String, String) {
+        let issued = self.stack.authority().issue(&Leaf::client(name)).unwrap();
+        (issued.chain_pem(), issued.key().pem())
+    }
+
+    /// Puts any content in the place of a client certificate.
+    pub fn put(&self, name: &str, chain: &str, key: &str) {
+        self.stack.put(name, chain, key, &self.stack.authority().pem()).unwrap();
+    }
+
+    /// Replaces a client certificate by a new one with a new key.
+    pub fn replace(&self, name: &str, change: impl FnOnce(Leaf) -> Leaf) {
+        let issued: Issued = self.stack.authority().issue(&change(Leaf::client(name))).unwrap();
+        self.replaced.lock().unwrap().insert(name.to_owned(), issued.fingerprint());
+        self.stack.rotate(name, &issued).unwrap();
+    }
+
+    /// The fingerprint of the certificate that was put in place last, or is presented since the beginning.
+    pub fn fingerprint(&self, name: &str) -> String {
+        if let Some(fingerprint) = self.replaced.lock().unwrap().get(name) {
+            return fingerprint.clone();
+        }
+        self.stack.fingerprint(name).unwrap()
+    }
+
+    /// Lets the gateway trust another CA instead of the stack's own.
+    pub fn trust(&self, authority: &Authority) {
+        let (chain, key) = self.issue("kong-client");
+        self.stack.put("kong-client", &chain, &key, &authority.pem()).unwrap();
+    }
+
+    pub fn trust_own(&self) {
+        self.replace("kong-client", |leaf| leaf);
+    }
+
+    /// Asks until it is so; it has to be within 20 s.
+    pub fn wait_until(&self, what: &str, mut so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !so() {
+            assert!(Instant::now() < deadline, "waited in vain: {what}; the gateway's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A request that is being put together.
+pub struct Request<'s> {
+    setting: &'s Setting,
+    http: RequestBuilder,
+}
+
+impl Request<'_> {
+    pub fn key(self, who: &str) -> Self {
+        let key = self.setting.key(who);
+        self.header("X-API-Key", &key)
+    }
+
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self { http: self.http.header(name, value), ..self }
+    }
+
+    pub fn body(self, body: Vec<u8>) -> Self {
+        Self { http: self.http.body(body), ..self }
+    }
+
+    pub fn send(self) -> Seen {
+        Seen::of(self.http.send().unwrap())
+    }
+
+    pub fn bytes(self) -> Vec<u8> {
+        self.http.send().unwrap().bytes().unwrap().to_vec()
+    }
+}
+
+/// Valid for a few seconds from now.
+pub fn seconds_from_now(seconds: i64) -> Validity {
+    Validity::lasting(time::Duration::seconds(seconds)).unwrap()
+}
+
+fn client() -> Client {
+    Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+/// reqwest takes the process' TLS provider; somebody has to choose it.
+fn crypto() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+}
