@@ -8,7 +8,8 @@ use tests::tests;
 tests![every_host_decides_as_the_core_does,];
 
 fn every_host_decides_as_the_core_does() {
-    let suites = conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
+    let suites =
+        conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
     let lineup = Lineup::ask(&[&gateway], &Options::default(), &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));

@@ -47,7 +47,14 @@ impl Judge<'_> {
         }
         self.text("message", owed.message.as_ref(), &came.message())?;
         self.headers("", &owed.headers, &came.headers)?;
-        self.text("body", owed.body.as_ref(), &came.body)
+        self.text("body", owed.body.as_ref(), &came.body)?;
+        for part in &owed.holds {
+            let part = self.filled(part)?;
+            if !came.body.contains(&part) {
+                self.wrong.push(format!("body: {part:?} is not in it, came {:?}", came.body));
+            }
+        }
+        Ok(())
     }
 
     fn upstream(&mut self, owed: &Upstream, heard: &Heard) -> anyhow::Result<()> {

@@ -63,6 +63,8 @@ pub struct Owed {
     pub message: Option<Text>,
     pub headers: Vec<(String, Values)>,
     pub body: Option<Text>,
+    /// What the body must hold.
+    pub holds: Vec<Text>,
     /// Absent: the upstream must hear nothing.
     pub upstream: Option<Upstream>,
 }

@@ -153,6 +153,8 @@ impl Properties for Kong {
                 self.selected = Some(String::from_utf8(value.to_vec()).map_err(|_| Unsettable)?);
             }
             "kong.service.request.cleared_headers" => self.cleared = value.to_vec(),
+            // Tells plugins that the filter has decided.
+            "kong.ctx.shared.mtls_policy" => {}
             "ngx.upstream_uri" => self.upstream_uri = value.to_vec(),
             _ => return Err(Unsettable),
         }
@@ -169,14 +171,15 @@ impl Properties for Kong {
 
 /// As Kong shows a request to a filter.
 fn headers(filled: &Filled) -> Headers {
-    let pseudo: [(&str, &[u8]); 4] = [
+    let own: [(&str, &[u8]); 5] = [
         (":method", &filled.method),
         (":path", &filled.target),
-        (":authority", &filled.authority),
+        (":authority", b"kong:8000"),
         (":scheme", b"http"),
+        ("host", &filled.authority),
     ];
-    let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
-    pseudo.into_iter().chain(filled.headers.iter().cloned()).collect()
+    let own = own.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
+    own.into_iter().chain(filled.headers.iter().cloned()).collect()
 }
 
 fn answer(response: LocalResponse) -> Answer {

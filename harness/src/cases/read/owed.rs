@@ -36,6 +36,7 @@ pub(super) fn mapping(mut fields: Fields<'_>) -> Option<Owed> {
         message: fields.get("message").and_then(|place| said(&place)),
         headers: headers(fields.get("headers")),
         body: fields.get("body").and_then(|place| said(&place)),
+        holds: fields.get("holds").iter().flat_map(Place::items).filter_map(|part| said(&part)).collect(),
         upstream: fields.get("upstream").and_then(|place| upstream(&place)),
     };
     fields.finish();
