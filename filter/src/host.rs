@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | what the upstream will receive | `ngx.upstream_uri` | `:path` |
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
+//! | the host that the client asked for | the header `host`; `:authority` is the server's own name | `:authority` |
 //! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
 //! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | nothing is written |
@@ -79,10 +80,14 @@ impl Exchange {
         established: Option<&'r Established<'r>>,
     ) -> Request<'r, impl Iterator<Item = Header<'r>>> {
         Request {
-            method: self.pseudo(b":method"),
-            authority: self.pseudo(b":authority"),
+            method: self.first(b":method"),
+            authority: match &self.host {
+                Host::Envoy => self.first(b":authority"),
+                // Kong's `:authority` is the server's own name, `kong:8000`.
+                Host::Kong { .. } => self.first(b"host"),
+            },
             target: Target::of(match &self.host {
-                Host::Envoy => self.pseudo(b":path"),
+                Host::Envoy => self.first(b":path"),
                 Host::Kong { upstream_uri } => upstream_uri,
             }),
             headers: self.headers(),
@@ -198,8 +203,8 @@ impl Exchange {
         self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 
-    fn pseudo(&self, name: &[u8]) -> &[u8] {
-        self.headers.iter().find(|(each, _)| each == name).map_or(b"", |(_, value)| value)
+    fn first(&self, name: &[u8]) -> &[u8] {
+        self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map_or(b"", |(_, value)| value)
     }
 }
 

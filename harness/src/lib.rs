@@ -2,7 +2,9 @@
 //! the filter in, and all of them together as one stack.
 
 pub mod bench;
+pub mod cases;
 pub mod cli;
+pub mod conformance;
 pub mod demo;
 pub mod document;
 pub mod dogcatcher;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod certs;
+mod conformance;
 mod demo;
 mod dogcatcher;
 mod gateway;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
         Verb::Gateway(typed) => gateway::run(typed),
@@ -60,6 +62,8 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// The same cases on every host, as a table
+    Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
     Demo(demo::Typed),
     /// The mock API that demands mutual TLS, alone

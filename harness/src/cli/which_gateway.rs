@@ -13,6 +13,13 @@ pub(super) struct WhichGateway {
     /// Which gateway
     #[arg(long, value_name = "KIND", default_value = "embedded", value_parser = PossibleValuesParser::new(gateway::NAMES))]
     gateway: String,
+    #[command(flatten)]
+    drivers: Drivers,
+}
+
+/// What drivers may be told.
+#[derive(Args)]
+pub(super) struct Drivers {
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
@@ -32,7 +39,12 @@ impl WhichGateway {
     pub(super) fn find_with(self, settings: &[(&str, &str)]) -> anyhow::Result<Box<dyn Gateway>> {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let options = Options { kong_bin: self.kong_bin, settings, ..Options::default() };
-        gateway::by_name(&self.gateway, &options)
+        gateway::by_name(&self.gateway, &Options { settings, ..self.drivers.options() })
+    }
+}
+
+impl Drivers {
+    pub(super) fn options(self) -> Options {
+        Options { kong_bin: self.kong_bin, ..Options::default() }
     }
 }
