@@ -4,14 +4,14 @@
 //!
 //! | | Kong 3.6 to 3.9 | Envoy and its like |
 //! |---|---|---|
-//! | what the upstream will receive | `ngx.upstream_uri` | `:path` |
+//! | what the upstream will receive | `ngx.upstream_uri` | `:path`, as the route will rewrite it |
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
-//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
+//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | the route's metadata has an offer |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
-//! The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
+//! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
 //! are written: writing one that nobody answers ends the filter, and the client gets a bare 500.
 
 use std::time::UNIX_EPOCH;
@@ -19,6 +19,7 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
+use crate::envoy::{self, Offer, PathRewrite};
 use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request};
 
 /// A request as the host handed it over.
@@ -31,7 +32,7 @@ pub(crate) struct Exchange {
 
 /// Which kind of host, and on Kong what the upstream will receive.
 enum Host {
-    Envoy,
+    Envoy { upstream_target: Vec<u8> },
     Kong { upstream_uri: Vec<u8> },
 }
 
@@ -53,7 +54,7 @@ impl Exchange {
         let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders)?;
         let host = match hostcalls::get_property(vec!["ngx", "upstream_uri"])? {
             Some(upstream_uri) => Host::Kong { upstream_uri },
-            None => Host::Envoy,
+            None => Host::Envoy { upstream_target: upstream_target(&headers)? },
         };
         let now =
             hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -71,7 +72,7 @@ impl Exchange {
             method: self.pseudo(b":method"),
             authority: self.pseudo(b":authority"),
             target: match &self.host {
-                Host::Envoy => self.pseudo(b":path"),
+                Host::Envoy { upstream_target } => upstream_target,
                 Host::Kong { upstream_uri } => upstream_uri,
             },
             headers: &self.headers,
@@ -86,7 +87,13 @@ impl Exchange {
     /// The host fails.
     pub(crate) fn is_in_force(&self, certificate: &CertificateName) -> Result<Result<(), String>, Status> {
         match self.host {
-            Host::Envoy => Ok(Ok(())),
+            Host::Envoy { .. } => {
+                let offer = route_metadata(&[envoy::CLIENT_CERTIFICATES, certificate.as_str()])?;
+                Ok(match offer {
+                    Some(offer) => Offer::parse(&offer).at(self.now),
+                    None => Err("the route has none of this name".to_owned()),
+                })
+            }
             Host::Kong { .. } => {
                 let state =
                     hostcalls::get_property(vec!["kong", "client_certificates", certificate.as_str()])?;
@@ -105,7 +112,7 @@ impl Exchange {
     /// The host fails.
     pub(crate) fn present(&self, certificate: &CertificateName) -> Result<(), Status> {
         let property = match self.host {
-            Host::Envoy => vec!["upstream_mtls", "client_certificate"],
+            Host::Envoy { .. } => vec![envoy::SELECTED],
             Host::Kong { .. } => vec!["kong", "service", "client_certificate"],
         };
         hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
@@ -121,7 +128,7 @@ impl Exchange {
             Host::Kong { .. } if takes_away => {
                 Ok(hostcalls::get_property(CLEARED_HEADERS.to_vec())?.is_some())
             }
-            Host::Envoy | Host::Kong { .. } => Ok(true),
+            Host::Envoy { .. } | Host::Kong { .. } => Ok(true),
         }
     }
 
@@ -141,8 +148,9 @@ impl Exchange {
         }
         match (&edits.target, &self.host) {
             (None, _) => Ok(()),
-            (Some(target), Host::Envoy) => {
-                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(target))
+            (Some(target), Host::Envoy { .. }) => {
+                let target = envoy::with_query_of(self.pseudo(b":path"), target);
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&target))
             }
             (Some(target), Host::Kong { .. }) => {
                 hostcalls::set_property(vec!["ngx", "upstream_uri"], Some(target))
@@ -152,7 +160,7 @@ impl Exchange {
 
     fn clear<'n>(&self, mut names: impl Iterator<Item = &'n [u8]>) -> Result<(), Status> {
         match self.host {
-            Host::Envoy => names.try_for_each(|name| {
+            Host::Envoy { .. } => names.try_for_each(|name| {
                 let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
                 hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None)
             }),
@@ -189,7 +197,11 @@ pub(crate) fn refuse_unread(refusal: &Refusal<'_>) -> Result<(), Status> {
 }
 
 fn answer(refusal: &Refusal<'_>, format: Format) -> Result<(), Status> {
-    let request_id = text(&["ngx", "kong_request_id"])?.unwrap_or_default();
+    let request_id = match text(&["ngx", "kong_request_id"])? {
+        Some(id) => id,
+        // Envoy's, its X-Request-Id.
+        None => text(&["request", "id"])?.unwrap_or_default(),
+    };
     let body = refusal.body(format, &request_id);
     let grpc_status = refusal.grpc_status().to_string();
     let mut headers = vec![("content-type", format.content_type())];
@@ -225,6 +237,21 @@ impl Owned {
             groups: self.groups.split('\n').filter(|group| !group.is_empty()).collect(),
         }
     }
+}
+
+/// `:path` as the route will rewrite it.
+fn upstream_target(headers: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Status> {
+    let path = headers.iter().find(|(name, _)| name == ":path").map_or(&[][..], |(_, value)| value);
+    match route_metadata(&[envoy::PATH_REWRITE])? {
+        Some(rewrite) => {
+            PathRewrite::parse(&rewrite).and_then(|rewrite| rewrite.apply(path)).ok_or(Status::BadArgument)
+        }
+        None => Ok(path.to_vec()),
+    }
+}
+
+fn route_metadata(path: &[&str]) -> Result<Option<String>, Status> {
+    text(&[&["xds", "route_metadata", "filter_metadata", envoy::NAMESPACE], path].concat())
 }
 
 /// An empty property says as little as an absent one: a consumer without a name is none.
