@@ -11,8 +11,9 @@
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
-//! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
-//! are written: writing one that nobody answers ends the filter, and the client gets a bare 500.
+//! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered
+//! by the plugin upstream-mtls. They are read before they are written: writing one that nobody answers ends the
+//! filter, and the client gets a bare 500.
 
 use std::time::UNIX_EPOCH;
 
@@ -20,11 +21,11 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
 use crate::envoy::{self, Offer, PathRewrite};
-use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request};
+use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target};
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
-    headers: Vec<Header>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
     host: Host,
     now: i64,
     established: Option<Owned>,
@@ -67,16 +68,24 @@ impl Exchange {
         })
     }
 
-    pub(crate) fn request(&self) -> Request<'_> {
+    /// Whom the gateway has established, if it was asked.
+    pub(crate) fn established(&self) -> Option<Established<'_>> {
+        self.established.as_ref().map(Owned::lend)
+    }
+
+    pub(crate) fn request<'r>(
+        &'r self,
+        established: Option<&'r Established<'r>>,
+    ) -> Request<'r, impl Iterator<Item = Header<'r>>> {
         Request {
             method: self.pseudo(b":method"),
             authority: self.pseudo(b":authority"),
-            target: match &self.host {
+            target: Target::of(match &self.host {
                 Host::Envoy { upstream_target } => upstream_target,
                 Host::Kong { upstream_uri } => upstream_uri,
-            },
-            headers: &self.headers,
-            established: self.established.as_ref().map(Owned::lend),
+            }),
+            headers: self.headers(),
+            established,
             now: self.now,
         }
     }
@@ -176,8 +185,12 @@ impl Exchange {
     /// # Errors
     /// The host fails.
     pub(crate) fn refuse(&self, refusal: &Refusal<'_>) -> Result<(), Status> {
-        let format = Format::preferred(&self.headers, is_http2()?);
+        let format = Format::preferred(self.headers(), is_http2()?);
         answer(refusal, format)
+    }
+
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 
     fn pseudo(&self, name: &[u8]) -> &[u8] {

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{error, info};
 use proxy_wasm::hostcalls;
@@ -26,7 +27,11 @@ struct Root {
 impl Context for Root {}
 
 impl RootContext for Root {
-    /// Refuses a policy that is not valid; a host that goes on all the same gets refusals, or the policy before.
+    /// Takes a policy over, or names every problem in it.
+    ///
+    /// A host that has been served is told that an invalid policy is refused, and keeps what it had. One that is only
+    /// starting is not: Kong 3.9.1 would serve on without any filter on any route. There the policy's routes refuse
+    /// everything, and the others are let alone.
     fn on_configure(&mut self, size: usize) -> bool {
         let document = match hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size) {
             Ok(document) => document.unwrap_or_default(),
@@ -42,12 +47,13 @@ impl RootContext for Root {
             }
             Err(problems) => {
                 problems.iter().for_each(|problem| error!("{problem}"));
-                false
+                !SERVED.load(Ordering::Relaxed)
             }
         }
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        SERVED.store(true, Ordering::Relaxed);
         Some(Box::new(Http { policy: self.policy.clone() }))
     }
 
@@ -55,6 +61,9 @@ impl RootContext for Root {
         Some(ContextType::HttpContext)
     }
 }
+
+/// Whether there has been a request for any configuration of the filter: all of them share one memory.
+static SERVED: AtomicBool = AtomicBool::new(false);
 
 /// One request.
 struct Http {
@@ -80,8 +89,8 @@ impl HttpContext for Http {
 
 fn serve(policy: &Policy) -> Result<Action, Status> {
     let exchange = Exchange::read(policy.asks_the_gateway())?;
-    let request = exchange.request();
-    let allow = match policy.decide(&request) {
+    let established = exchange.established();
+    let allow = match policy.decide(exchange.request(established.as_ref())) {
         Decision::Allow(allow) => allow,
         Decision::Refuse(refusal) => return refuse(&exchange, &refusal),
     };

@@ -1,6 +1,6 @@
 //! The same policy and request give the same decision in a gateway as in the core alone.
 
-use mtls_policy::policy::{Certificate, Decision, Policy, Request};
+use mtls_policy::policy::{Certificate, Decision, Policy, Request, Target};
 use serde_json::{Map, Value};
 use tests::{Setting, digest, raw, tests};
 
@@ -59,17 +59,15 @@ fn the_gateway_decides_as_the_core_does() {
 /// What the core says, in the words of [`raw::Answer`].
 fn decision(policy: &Policy, path: &str, headers: &[(&str, &str)]) -> String {
     let target = format!("/anything{path}");
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     let request = Request {
         method: b"GET",
         authority: b"localhost",
-        target: target.as_bytes(),
-        headers: &headers,
+        target: Target::of(target.as_bytes()),
+        headers: headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
         established: None,
         now: time::OffsetDateTime::now_utc().unix_timestamp(),
     };
-    match policy.decide(&request) {
+    match policy.decide(request) {
         Decision::Refuse(refusal) => format!("{} {}", refusal.status, refusal.message),
         Decision::Allow(allow) => match allow.certificate {
             Certificate::Present(name) if name.as_str() == "kong-retired" => {

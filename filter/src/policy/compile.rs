@@ -85,7 +85,7 @@ impl Compiler<'_> {
                 }))
             }
         };
-        Policy { asks, rules }
+        Policy::new(asks, rules)
     }
 
     fn places(&mut self, names: Option<Vec<String>>, header: Option<bool>, query: Option<bool>) -> Places {

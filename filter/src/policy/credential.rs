@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::query;
-use super::request::Request;
+use super::request::{Target, View};
 
 /// Where keys are looked for.
 pub(super) struct Places {
@@ -21,14 +21,14 @@ pub(super) enum Unfound {
 
 impl Places {
     /// The first key. An empty one is none at all, even where another name would have one: key-auth stops there too.
-    pub(super) fn find<'r>(&self, request: &Request<'r>) -> Result<Cow<'r, [u8]>, Unfound> {
+    pub(super) fn find<'r>(&self, request: &View<'r>) -> Result<Cow<'r, [u8]>, Unfound> {
         for name in &self.names {
             let key = match self.in_header {
                 true => sole(request.header(name.as_bytes()).map(|value| Some(Cow::Borrowed(value))))?,
                 false => None,
             };
             let key = match key {
-                None if self.in_query => sole(in_query(request, name))?,
+                None if self.in_query => sole(in_query(request.target, name))?,
                 key => key,
             };
             if let Some(key) = key {
@@ -44,7 +44,7 @@ impl Places {
     }
 
     /// The target without keys in its query; `None` if it has none.
-    pub(super) fn without(&self, target: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn without(&self, target: Target<'_>) -> Option<Vec<u8>> {
         if !self.in_query {
             return None;
         }
@@ -59,10 +59,8 @@ pub(super) fn same_header(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// An argument without `=` is `true` to OpenResty, which key-auth passes over unless there is another.
-fn in_query<'r>(request: &Request<'r>, name: &str) -> impl Iterator<Item = Option<Cow<'r, [u8]>>> {
-    query::arguments(request.target)
-        .filter(move |(each, _)| **each == *name.as_bytes())
-        .map(|(_, value)| value)
+fn in_query<'r>(target: Target<'r>, name: &str) -> impl Iterator<Item = Option<Cow<'r, [u8]>>> {
+    query::arguments(target).filter(move |(each, _)| **each == *name.as_bytes()).map(|(_, value)| value)
 }
 
 fn sole<'r>(

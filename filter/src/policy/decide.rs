@@ -6,13 +6,15 @@ use super::decision::{Allow, Certificate, Decision};
 use super::identity::Edits;
 use super::keyring::{Absent, Consumer, Digest, Keyring};
 use super::refusal::{Reason, Refusal};
-use super::request::Request;
+use super::request::{Header, Request, View};
 use super::rules::Rules;
+use super::wants::Wants;
 
 /// A policy in force: what a request is held against. It only looks up; nothing of it can be wrong any more.
 pub struct Policy {
-    pub(super) asks: Asks,
-    pub(super) rules: Rules,
+    asks: Asks,
+    rules: Rules,
+    wants: Wants,
 }
 
 /// Who says who is asking.
@@ -32,20 +34,33 @@ pub(super) struct Keys {
 }
 
 impl Policy {
+    pub(super) fn new(asks: Asks, rules: Rules) -> Self {
+        let wants = Wants::of(&asks, &rules);
+        Self { asks, rules, wants }
+    }
+
+    /// What of a request has to be handed over.
+    pub fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
     /// Whether the gateway's own authentication is to say who is asking.
     pub fn asks_the_gateway(&self) -> bool {
         matches!(self.asks, Asks::Gateway)
     }
 
     /// What becomes of a request.
-    pub fn decide<'a>(&'a self, request: &'a Request<'a>) -> Decision<'a> {
-        match self.allow(request) {
+    pub fn decide<'a, H>(&'a self, request: Request<'a, H>) -> Decision<'a>
+    where
+        H: IntoIterator<Item = Header<'a>>,
+    {
+        match self.allow(&View::of(request, &self.wants)) {
             Ok(allow) => Decision::Allow(allow),
             Err(refusal) => Decision::Refuse(refusal),
         }
     }
 
-    fn allow<'a>(&'a self, request: &'a Request<'a>) -> Result<Allow<'a>, Refusal<'a>> {
+    fn allow<'a>(&'a self, request: &View<'a>) -> Result<Allow<'a>, Refusal<'a>> {
         let (caller, hidden) = match &self.asks {
             Asks::Gateway => (established(request)?, None),
             Asks::Keys(keys) => (keys.caller(request)?, keys.hide.then_some(&keys.places)),
@@ -56,7 +71,7 @@ impl Policy {
 }
 
 impl Keys {
-    fn caller<'a>(&'a self, request: &Request<'_>) -> Result<Caller<'a>, Refusal<'a>> {
+    fn caller<'a>(&'a self, request: &View<'_>) -> Result<Caller<'a>, Refusal<'a>> {
         if self.preflight_passes && request.method == b"OPTIONS" {
             return Ok(Caller::Nobody);
         }
@@ -69,7 +84,7 @@ impl Keys {
         }
     }
 
-    fn authenticate<'a>(&'a self, request: &Request<'_>) -> Result<Caller<'a>, (&'static str, Reason<'a>)> {
+    fn authenticate<'a>(&'a self, request: &View<'_>) -> Result<Caller<'a>, (&'static str, Reason<'a>)> {
         let key = self.places.find(request).map_err(|unfound| match unfound {
             Unfound::Duplicate => ("Duplicate API key found", Reason::DuplicateKey),
             Unfound::Missing => (NO_KEY, Reason::NoKey),
@@ -92,9 +107,8 @@ impl Keys {
     }
 }
 
-fn established<'a>(request: &'a Request<'a>) -> Result<Caller<'a>, Refusal<'a>> {
-    let established = request.established.as_ref();
-    match established.filter(|consumer| consumer.id.is_some() || consumer.username.is_some()) {
+fn established<'a>(request: &View<'a>) -> Result<Caller<'a>, Refusal<'a>> {
+    match request.established.filter(|consumer| consumer.id.is_some() || consumer.username.is_some()) {
         Some(consumer) => Ok(Caller::Established(consumer)),
         None => {
             Err(Refusal { status: 401, message: NO_KEY, challenge: Some("Key"), reason: Reason::NoConsumer })

@@ -1,17 +1,22 @@
 //! What the upstream hears about who is asking, and what it does not hear.
 
+use smallvec::SmallVec;
+
 use super::caller::Caller;
 use super::credential::{Places, same_header};
-use super::request::{Header, Request};
+use super::request::{Header, View};
 
 /// Changes to a request on its way to the upstream, each only where it changes something.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Edits<'a> {
-    pub headers: Vec<Edit<'a>>,
+    pub headers: SmallVec<[Edit<'a>; USUAL]>,
     /// The target without hidden keys; `None`: as it is. On Kong the target is the property `ngx.upstream_uri`,
     /// elsewhere `:path`.
     pub target: Option<Vec<u8>>,
 }
+
+/// Edits for which no memory is allocated: a consumer's four headers, and a key.
+const USUAL: usize = 6;
 
 /// A change to one header. Removals come before the settings of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +27,14 @@ pub enum Edit<'a> {
 
 impl<'a> Edits<'a> {
     /// `hidden`: where keys may be, if they are to be hidden.
-    pub(super) fn of(caller: &Caller<'a>, request: &Request<'a>, hidden: Option<&Places>) -> Self {
+    pub(super) fn of(caller: &Caller<'a>, request: &View<'a>, hidden: Option<&Places>) -> Self {
         let identity = identity(caller, request);
-        let mut headers = Vec::new();
-        for (number, (name, value)) in request.headers.iter().enumerate() {
+        let mut headers = SmallVec::new();
+        for (number, &(name, value)) in request.headers.iter().enumerate() {
             let ours = IDENTITY_HEADERS.iter().position(|each| same_header(each.as_bytes(), name));
             let goes = match ours {
                 // What is said once, truly and in our spelling may stay.
-                Some(ours) => !is_said(&request.headers[number], identity[ours], ours, request.headers),
+                Some(ours) => !is_said(request.headers[number], identity[ours], ours, &request.headers),
                 None if is_about_consumers(name) => !is_groups(name, value, caller),
                 None => hidden.is_some_and(|places| places.is_header(name)),
             };
@@ -41,7 +46,7 @@ impl<'a> Edits<'a> {
         for (ours, value) in identity.into_iter().enumerate() {
             let Some(value) = value else { continue };
             let there =
-                request.headers.iter().any(|header| is_said(header, Some(value), ours, request.headers));
+                request.headers.iter().any(|header| is_said(*header, Some(value), ours, &request.headers));
             if !there {
                 headers.push(Edit::Set(IDENTITY_HEADERS[ours], value));
             }
@@ -60,8 +65,13 @@ const IDENTITY_HEADERS: [&str; 5] = [
     "X-Anonymous-Consumer",
 ];
 
+/// Whether a header speaks of who is asking: all of these are the gateway's to write.
+pub(super) fn is_ours(name: &[u8]) -> bool {
+    is_about_consumers(name) || IDENTITY_HEADERS.iter().any(|each| same_header(each.as_bytes(), name))
+}
+
 /// A value for each of [`IDENTITY_HEADERS`].
-fn identity<'a>(caller: &Caller<'a>, request: &Request<'_>) -> [Option<&'a str>; 5] {
+fn identity<'a>(caller: &Caller<'a>, request: &View<'_>) -> [Option<&'a str>; 5] {
     match caller {
         Caller::Anonymous(consumer) => [
             consumer.id.as_deref(),
@@ -108,7 +118,7 @@ fn is_groups(name: &[u8], value: &[u8], caller: &Caller<'_>) -> bool {
 }
 
 /// Whether a header says just that, in our spelling, and no other header says it again.
-fn is_said((name, value): &Header, owed: Option<&str>, ours: usize, all: &[Header]) -> bool {
+fn is_said((name, value): Header<'_>, owed: Option<&str>, ours: usize, all: &[Header<'_>]) -> bool {
     let ours = IDENTITY_HEADERS[ours].as_bytes();
     name.eq_ignore_ascii_case(ours)
         && owed.is_some_and(|owed| owed.as_bytes() == value)

@@ -4,7 +4,8 @@
 //! JSON ─ Policy::compile ─▶ Policy ─ decide(Request) ─▶ Decision: Allow │ Refuse
 //! ```
 //!
-//! Nothing here knows a host, a clock or a socket: a [`Request`] holds all that a decision depends on.
+//! Nothing here knows a host, a clock or a socket: a [`Request`] holds all that a decision depends on, and [`Wants`] says
+//! beforehand how much of a request that is.
 //! A [`Policy`] that exists is valid; one that is not is a list of all its [`Problems`], each with its path.
 
 mod caller;
@@ -24,6 +25,7 @@ mod request;
 mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod wants;
 
 pub use caller::Caller;
 pub use config::{
@@ -33,7 +35,7 @@ pub use decide::Policy;
 pub use decision::{Allow, Certificate, CertificateName, Decision};
 pub use identity::{Edit, Edits};
 pub use keyring::{Consumer, Digest, Key};
-
 pub use problem::{Problem, Problems};
 pub use refusal::{Format, Reason, Refusal};
-pub use request::{Established, Header, Request};
+pub use request::{Established, Header, Request, Target};
+pub use wants::Wants;

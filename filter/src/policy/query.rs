@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::request::Target;
+
 /// The arguments of a target, in order; an argument without `=` has no value.
-pub(super) fn arguments(target: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Option<Cow<'_, [u8]>>)> {
-    let (_, query) = split(target);
-    raw(query.unwrap_or_default()).map(|argument| {
+pub(super) fn arguments(target: Target<'_>) -> impl Iterator<Item = (Cow<'_, [u8]>, Option<Cow<'_, [u8]>>)> {
+    raw(target.query.unwrap_or_default()).map(|argument| {
         let (name, value) = halves(argument);
         (decoded(name), value.map(decoded))
     })
@@ -13,14 +14,13 @@ pub(super) fn arguments(target: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, O
 
 /// The target without the arguments of these names; `None` if it has none of them. What stays, stays byte for
 /// byte.
-pub(super) fn without(target: &[u8], named: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    let (path, query) = split(target);
-    let query = query?;
+pub(super) fn without(target: Target<'_>, named: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let query = target.query?;
     let goes = |argument: &&[u8]| named(&decoded(halves(argument).0));
     if !raw(query).any(|argument| goes(&argument)) {
         return None;
     }
-    let mut rest = path.to_vec();
+    let mut rest = target.path.to_vec();
     let mut separator = b'?';
     for argument in raw(query).filter(|argument| !goes(argument)) {
         rest.push(separator);
@@ -95,7 +95,7 @@ mod tests {
             ("/x?a?b=c", &[("a?b", Some("c"))]),
         ];
         for (target, owed) in rows {
-            let came: Vec<_> = arguments(target.as_bytes()).collect();
+            let came: Vec<_> = arguments(Target::of(target.as_bytes())).collect();
             let came: Vec<_> = came
                 .iter()
                 .map(|(name, value)| {
@@ -121,7 +121,7 @@ mod tests {
             ("/x?", None),
         ];
         for (target, owed) in rows {
-            let came = without(target.as_bytes(), |name| name == b"key");
+            let came = without(Target::of(target.as_bytes()), |name| name == b"key");
             assert_eq!(came.as_deref(), owed.map(str::as_bytes), "{target}");
         }
     }

@@ -108,15 +108,15 @@ pub enum Format {
 
 impl Format {
     /// The one that a client prefers: by `Accept`, but empty for gRPC (over HTTP/2, as Kong has it).
-    pub fn preferred(headers: &[Header], http2: bool) -> Self {
-        let named = |name: &'static str| {
-            headers.iter().filter(move |(each, _)| each.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        if http2 && named("content-type").any(|(_, value)| value.starts_with(b"application/grpc")) {
-            return Self::Grpc;
-        }
+    pub fn preferred<'h>(headers: impl IntoIterator<Item = Header<'h>>, http2: bool) -> Self {
         let mut best = (0, Self::Json);
-        for (_, value) in named("accept") {
+        for (name, value) in headers {
+            if http2 && name.eq_ignore_ascii_case(b"content-type") && value.starts_with(b"application/grpc") {
+                return Self::Grpc;
+            }
+            if !name.eq_ignore_ascii_case(b"accept") {
+                continue;
+            }
             for range in String::from_utf8_lossy(value).split(',') {
                 if let Some((quality, format)) = media_range(range.trim()).filter(|(q, _)| *q > best.0) {
                     best = (quality, format);
@@ -274,11 +274,11 @@ mod tests {
             ("nonsense, text/html", Format::Html),
         ];
         for (accept, owed) in rows {
-            let headers = [(b"Accept".to_vec(), accept.as_bytes().to_vec())];
-            assert_eq!(Format::preferred(&headers, false), owed, "{accept}");
+            let headers = [(&b"Accept"[..], accept.as_bytes())];
+            assert_eq!(Format::preferred(headers, false), owed, "{accept}");
         }
-        let grpc = [(b"content-type".to_vec(), b"application/grpc+proto".to_vec())];
-        assert_eq!(Format::preferred(&grpc, true), Format::Grpc);
-        assert_eq!(Format::preferred(&grpc, false), Format::Json);
+        let grpc = [(&b"content-type"[..], &b"application/grpc+proto"[..])];
+        assert_eq!(Format::preferred(grpc, true), Format::Grpc);
+        assert_eq!(Format::preferred(grpc, false), Format::Json);
     }
 }

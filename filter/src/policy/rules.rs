@@ -7,7 +7,7 @@ use super::credential::same_header;
 use super::decision::{Certificate, CertificateName};
 use super::path;
 use super::refusal::{Reason, Refusal};
-use super::request::Request;
+use super::request::View;
 
 /// A policy's rules, compiled: what exists is valid.
 #[derive(Default)]
@@ -56,9 +56,9 @@ impl Rules {
     pub(super) fn select<'a>(
         &'a self,
         caller: &Caller<'_>,
-        request: &Request<'_>,
+        request: &View<'_>,
     ) -> Result<Certificate<'a>, Refusal<'a>> {
-        let path = if self.look_at_paths { readable(request.target)? } else { Cow::Borrowed("") };
+        let path = if self.look_at_paths { readable(request.target.path)? } else { Cow::Borrowed("") };
         let host = host(request.authority);
         let matching = self.rules.iter().position(|rule| rule.matches(caller, request, &path, host));
         match matching.map(|number| (number, &self.rules[number].outcome)) {
@@ -75,7 +75,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn matches(&self, caller: &Caller<'_>, request: &Request<'_>, path: &str, host: &[u8]) -> bool {
+    fn matches(&self, caller: &Caller<'_>, request: &View<'_>, path: &str, host: &[u8]) -> bool {
         any(&self.consumers, |name| caller.username() == Some(name))
             && any(&self.groups, |group| caller.is_in(group))
             && any(&self.methods, |method| method.as_bytes() == request.method)
@@ -93,15 +93,15 @@ fn any(values: &[Box<str>], holds: impl Fn(&str) -> bool) -> bool {
 }
 
 impl HeaderIs {
-    fn is_in(&self, request: &Request<'_>) -> bool {
+    fn is_in(&self, request: &View<'_>) -> bool {
         let mut named = request.headers.iter().filter(|(name, _)| same_header(name, self.name.as_bytes()));
-        named.any(|(_, value)| self.values.iter().any(|each| each.as_bytes() == value))
+        named.any(|(_, value)| self.values.iter().any(|each| each.as_bytes() == *value))
     }
 }
 
 /// A path that rules can be held against; one that is not UTF-8 cannot.
-fn readable(uri: &[u8]) -> Result<Cow<'_, str>, Refusal<'static>> {
-    let path = match path::canonical(uri) {
+fn readable(path: &[u8]) -> Result<Cow<'_, str>, Refusal<'static>> {
+    let path = match path::canonical(path) {
         Ok(Cow::Borrowed(path)) => std::str::from_utf8(path).ok().map(Cow::Borrowed),
         Ok(Cow::Owned(path)) => String::from_utf8(path).ok().map(Cow::Owned),
         Err(path::Ambiguous) => None,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use mtls_policy::policy::{Caller, Certificate, Decision, Edit, Edits, Established, Policy, Request};
+use mtls_policy::policy::{Caller, Certificate, Decision, Edit, Edits, Established, Policy, Request, Target};
 use sha2::{Digest, Sha256};
 
 /// A request under a policy. `<name>` in a policy is the digest of the key `name`.
@@ -27,22 +27,20 @@ pub(crate) fn wrong() -> Vec<String> {
     for row in ROWS {
         let policy = Policy::compile(filled(row.policy).as_bytes())
             .unwrap_or_else(|problems| panic!("{}: {problems}", row.name));
-        let headers: Vec<_> = (row.headers.iter())
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-            .collect();
+        let established = row.established.map(|(username, group)| Established {
+            username: Some(username),
+            groups: vec![group],
+            ..Established::default()
+        });
         let request = Request {
             method: row.method.as_bytes(),
             authority: b"Dogs.Example:8000",
-            target: row.target.as_bytes(),
-            headers: &headers,
-            established: row.established.map(|(username, group)| Established {
-                username: Some(username),
-                groups: vec![group],
-                ..Established::default()
-            }),
+            target: Target::of(row.target.as_bytes()),
+            headers: row.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+            established: established.as_ref(),
             now: NOW,
         };
-        let (came, edits) = match policy.decide(&request) {
+        let (came, edits) = match policy.decide(request) {
             Decision::Allow(allow) => {
                 let who = allow.caller.username().unwrap_or("nobody");
                 let who = if matches!(allow.caller, Caller::Anonymous(_)) { "anonymous" } else { who };

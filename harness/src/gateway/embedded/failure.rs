@@ -93,8 +93,7 @@ impl Failure {
 /// How the client of a request wants to be told: as Kong, and the filter, choose it.
 pub(super) fn format(request: &HeaderMap) -> Format {
     let accept = request.get_all(ACCEPT).iter();
-    let accept: Vec<_> = accept.map(|value| (b"accept".to_vec(), value.as_bytes().to_vec())).collect();
-    Format::preferred(&accept, false)
+    Format::preferred(accept.map(|value| (ACCEPT.as_str().as_bytes(), value.as_bytes())), false)
 }
 
 #[cfg(test)]

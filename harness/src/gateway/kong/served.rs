@@ -49,6 +49,7 @@ pub fn serve<H: Host>(
             let config = setup.config.canonicalize()?;
             let served = Served { host, listeners, has_status: setup.status.is_some(), config, workers };
             served.await_ready()?;
+            refused_by_filters(&served.host.log())?;
             Ok(served)
         });
         match served {
@@ -140,6 +141,24 @@ impl<H: Host> Running for Served<H> {
     fn log(&self) -> String {
         self.host.log()
     }
+}
+
+/// Kong starts all the same when a filter cannot use its config; what the filter said of it is in the log.
+///
+/// # Errors
+/// A filter has logged errors before the first request.
+fn refused_by_filters(log: &str) -> anyhow::Result<()> {
+    let said: BTreeSet<_> = log
+        .lines()
+        .filter_map(|line| line.split_once("[error]")?.1.split_once("[proxy-wasm][\"")?.1.split_once("] "))
+        .map(|(_, words)| words)
+        .collect();
+    ensure!(
+        said.is_empty(),
+        "a filter refuses its config:\n{}",
+        said.into_iter().collect::<Vec<_>>().join("\n")
+    );
+    Ok(())
 }
 
 /// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua

@@ -32,7 +32,7 @@ pub(super) struct Host {
     pub(super) reply: Option<LocalResponse>,
     pub(super) calls: Calls,
     /// What the filter logs while somebody wants to hear it.
-    pub(super) heard: Option<Vec<String>>,
+    pub(super) heard: Option<Vec<(log::Level, String)>>,
     /// By the number that the filter knows them by.
     pub(super) metrics: Vec<Arc<Metric>>,
     /// The path of a property in its dotted form; kept to be written over.
@@ -93,7 +93,7 @@ impl Host {
         let message = String::from_utf8_lossy(message).replace(char::is_control, " ");
         PROPERTIES.with(|properties| properties.log(level, &self.identity.name, &message));
         if let Some(heard) = &mut self.heard {
-            heard.push(message);
+            heard.push((level, message));
         }
     }
 }

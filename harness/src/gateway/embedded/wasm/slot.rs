@@ -26,6 +26,9 @@ impl Slot {
     }
 
     /// Gives the filter one more root. `shared` is this slot's own.
+    ///
+    /// An error that the filter logs counts as a no, whatever it returns: a filter may have to accept what it cannot
+    /// use, since Kong 3.9.1 serves on without the filters when one of them refuses at start.
     pub(super) fn configure(
         &mut self,
         shared: &Arc<Shared>,
@@ -40,12 +43,14 @@ impl Slot {
         let id = vm.new_id();
         vm.listen(true);
         let accepted = vm.start_root(id, &config, &mut *self.outside);
-        let log = vm.listen(false);
+        let heard = vm.listen(false);
+        let complained = heard.iter().any(|(level, _)| *level == log::Level::Error);
+        let log = heard.into_iter().map(|(_, message)| message).collect();
         match self.keep(vm, accepted) {
             Ok(accepted) => {
                 let root = Root::new(shared, id, config);
                 self.roots.push(root.downgrade());
-                if accepted {
+                if accepted && !complained {
                     return Ok(root);
                 }
                 Err(refused("refuses its configuration".to_owned(), log, Some(root)))

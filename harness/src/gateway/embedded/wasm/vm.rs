@@ -90,7 +90,7 @@ impl Vm {
     }
 
     /// From here on, keeps what the filter logs; returns what it had kept.
-    pub(super) fn listen(&mut self, on: bool) -> Vec<String> {
+    pub(super) fn listen(&mut self, on: bool) -> Vec<(log::Level, String)> {
         std::mem::replace(&mut self.store.data_mut().heard, on.then(Vec::new)).unwrap_or_default()
     }
 

@@ -63,6 +63,18 @@ fn a_refused_configuration_says_what_the_filter_said() {
 }
 
 #[test]
+fn a_configuration_about_which_the_filter_logs_an_error_is_refused_whatever_it_returns() {
+    for (level, owed) in [(3, true), (4, false)] {
+        let mut wat = Wat::new();
+        let line = wat.text("rules[0]: unknown field");
+        let wat =
+            wat.on_configure(&format!("(call $ok (call $log (i32.const {level}) {line})) (i32.const 1)"));
+        let accepted = worker(&filters(&[("f", &wat)])).configure("f", *b"{}").is_ok();
+        assert_eq!(accepted, owed, "level {level}");
+    }
+}
+
+#[test]
 fn a_machine_that_refuses_its_start_is_refused() {
     let wat =
         Wat::new().add("(func (export \"proxy_on_vm_start\") (param i32 i32) (result i32) (i32.const 0))");
