@@ -22,6 +22,7 @@ build = {
   type = "builtin",
   modules = {
     ["kong.plugins.upstream-mtls.consumer"] = "plugins/upstream-mtls/consumer.lua",
+    ["kong.plugins.upstream-mtls.gate"] = "plugins/upstream-mtls/gate.lua",
     ["kong.plugins.upstream-mtls.handler"] = "plugins/upstream-mtls/handler.lua",
     ["kong.plugins.upstream-mtls.identity"] = "plugins/upstream-mtls/identity.lua",
     ["kong.plugins.upstream-mtls.instances"] = "plugins/upstream-mtls/instances.lua",

@@ -19,6 +19,10 @@ pub const CLIENT_CERTIFICATES: &str = "client_certificates";
 /// several by NUL.
 pub const SELECTED: &str = "upstream_mtls.client_certificate";
 
+/// The value of [`SELECTED`] where a policy allows a request and leaves the certificate to the gateway; no name has a
+/// slash. That nothing was selected at all is no permission.
+pub const UNCHANGED: &str = "/unchanged";
+
 /// [`SELECTED`] as Envoy keeps it: the key of the filter state that matchers read. No client can set it.
 pub const SELECTED_STATE: &str = "wasm.upstream_mtls.client_certificate";
 

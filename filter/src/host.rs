@@ -8,6 +8,7 @@
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
 //! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | the route's metadata has an offer |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
+//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
@@ -21,7 +22,9 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
 use crate::envoy::{self, Offer, PathRewrite};
-use crate::policy::{CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target};
+use crate::policy::{
+    Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target,
+};
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
@@ -115,16 +118,29 @@ impl Exchange {
         }
     }
 
-    /// Has the gateway present a certificate.
+    /// Tells the gateway which certificate to present.
+    ///
+    /// On Kong the plugin upstream-mtls lets no request to its upstream before it has heard of a decision.
     ///
     /// # Errors
     /// The host fails.
-    pub(crate) fn present(&self, certificate: &CertificateName) -> Result<(), Status> {
-        let property = match self.host {
-            Host::Envoy { .. } => vec![envoy::SELECTED],
-            Host::Kong { .. } => vec!["kong", "service", "client_certificate"],
+    pub(crate) fn select(&self, certificate: Certificate<'_>) -> Result<(), Status> {
+        let (property, value) = match (&self.host, certificate) {
+            (Host::Envoy { .. }, Certificate::Present(name)) => (vec![envoy::SELECTED], name.as_str()),
+            // What another filter has selected stays so.
+            (Host::Envoy { .. }, Certificate::Unchanged) => match text(&[envoy::SELECTED])? {
+                Some(_) => return Ok(()),
+                None => (vec![envoy::SELECTED], envoy::UNCHANGED),
+            },
+            (Host::Kong { .. }, Certificate::Present(name)) => {
+                (vec!["kong", "service", "client_certificate"], name.as_str())
+            }
+            // Kong takes this one with and without the plugin.
+            (Host::Kong { .. }, Certificate::Unchanged) => {
+                (vec!["kong", "ctx", "shared", "mtls_policy"], "allowed")
+            }
         };
-        hostcalls::set_property(property, Some(certificate.as_str().as_bytes()))
+        hostcalls::set_property(property, Some(value.as_bytes()))
     }
 
     /// Whether the gateway can take headers away, if these edits take any.

@@ -101,8 +101,8 @@ fn serve(policy: &Policy) -> Result<Action, Status> {
         if let Err(because) = exchange.is_in_force(name)? {
             return refuse(&exchange, &Refusal::not_in_force(name.as_str(), because));
         }
-        exchange.present(name)?;
     }
+    exchange.select(allow.certificate)?;
     exchange.apply(&allow.edits)?;
     Ok(Action::Continue)
 }

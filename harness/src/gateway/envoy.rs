@@ -17,9 +17,9 @@
 //!
 //! **Why nobody can forge the choice.** It is made by filter state, `wasm.upstream_mtls.client_certificate`, which
 //! only a filter can set; no header is part of it. A name for which there is no cluster is no cluster, and Envoy
-//! answers 503 itself. Where a policy selects a certificate for all that it lets pass, no selection is no cluster
-//! too: what got lost does not read as the default. Envoy looks the route up again after the filters; it finds the
-//! same, for what filters change may not stand in any route's conditions (`refused.rs`).
+//! answers 503 itself. On a route with a policy the filter says even that it selects none: what got lost does not
+//! read as the default. Envoy looks the route up again after the filters; it finds the same, for what filters change
+//! may not stand in any route's conditions (`refused.rs`).
 //!
 //! **Rotation.** An Envoy by itself takes over new files by SDS, and keeps the last good ones; but connections that
 //! are open already go on under the certificate before, and an expired one is presented as long as it is there. Under
@@ -125,6 +125,9 @@ const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools");
 
 /// The release that this driver was tried with. harness/install-envoy.sh reads it here.
 pub const VERSION: &str = "1.40.0";
+
+/// The filter that decides who may pass.
+const POLICY: &str = "mtls-policy";
 
 /// A duration as protobuf's JSON has it.
 fn seconds(duration: Duration) -> String {

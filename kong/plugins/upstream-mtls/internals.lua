@@ -10,7 +10,7 @@
 --
 -- **Buffered responses.** For a plugin that wants the whole response (a `response` handler, enable_buffering) Kong
 -- makes a subrequest. To that it applies `ctx.service`'s TLS settings anew: ours must follow. And it is made before
--- filters run, which are then skipped in silence, authentication and all: such requests are refused.
+-- filters run, which are then skipped in silence, authentication and all: see gate.lua.
 
 
 local kong = kong
@@ -26,7 +26,6 @@ local dump = string.dump
 
 
 local POOL_SIZE = "upstream_keepalive_pool_size"
-local FILTER = "mtls-policy"
 local WEAK = { __mode = "k" }
 
 
@@ -109,15 +108,29 @@ local function follow_into_subrequests(apply)
 end
 
 
--- init.lua, Kong.access, calls Kong.response instead of returning to nginx and so to the filters.
-local function refuse_skipped_filters()
+-- runloop/handler.lua, wasm_attach, after the access handlers; init.lua, Kong.access, then calls Kong.response for what
+-- is buffered instead of returning to nginx and so to the filters; Kong.balancer comes before every connection.
+local function stand_before_upstreams(gate)
   local Kong = require "kong"
+  local wasm = require "kong.runloop.wasm"
+  local attach = assert(wasm.attach, "kong.runloop.wasm has no attach")
+  local balancer = assert(Kong.balancer, "it has no Kong.balancer")
   local response = assert(Kong.response, "it has no Kong.response")
+  wasm.attach = function(ctx)
+    return gate.attach(ctx, attach)
+  end
+
+  Kong.balancer = function()
+    if not gate.is_open() then
+      return ngx.exit(503)
+    end
+
+    return balancer()
+  end
+
   Kong.response = function()
-    if ngx.ctx.ran_wasm and require("kong.runloop.wasm").filters_by_name[FILTER] then
-      kong.log.err("a plugin on this route wants the response buffered: Kong would skip the route's filters, ",
-                   FILTER, " among them")
-      return kong.response.error(503, "No valid policy")
+    if not gate.is_open() then
+      return gate.refuse_buffering()
     end
 
     return response()
@@ -127,13 +140,16 @@ end
 
 --- Find out what this Kong offers. Once, when a worker starts.
 -- @tparam function apply presents again what was presented to a request
+-- @tparam table gate what stands before the upstreams where filters decide
 -- @treturn boolean|nil
 -- @treturn nil|string why nothing can be presented here
-local function prepare(apply)
+local function prepare(apply, gate)
   return pcall(function()
     follow_into_subrequests(apply)
-    refuse_skipped_filters()
     prepare_pools()
+    if gate.prepare() then
+      stand_before_upstreams(gate)
+    end
   end)
 end
 

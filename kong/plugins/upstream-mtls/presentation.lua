@@ -3,6 +3,7 @@
 -- The plugin decides first, by its config. A filter may then select another certificate by name.
 
 
+local gate = require "kong.plugins.upstream-mtls.gate"
 local identity = require("kong.plugins.upstream-mtls.identity").identity
 local instances = require "kong.plugins.upstream-mtls.instances"
 local internals = require "kong.plugins.upstream-mtls.internals"
@@ -217,7 +218,7 @@ end
 
 --- Once, when a worker starts.
 local function prepare()
-  local ok, err = internals.prepare(apply)
+  local ok, err = internals.prepare(apply, gate)
   if not ok then
     impossible = "this Kong (" .. kong.version .. ") cannot keep identities apart: " .. err
     kong.log.err(impossible)

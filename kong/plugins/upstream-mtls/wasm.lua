@@ -6,12 +6,14 @@
 --                                     read: "writable"; write: names of headers, one a line, that the upstream is not
 --                                     to get. A header that a filter itself removes is sent all the same: nginx
 --                                     sends those that ngx_wasm_module has marked as removed (seen on 3.9.1)
+--   kong.ctx.shared.mtls_policy       Kong's own; write: "allowed" is the decision to present what the config says
 --   kong.client.consumer.<field>      read: username, id, custom_id, groups (one a line), credential (its id)
 --
 -- Handlers are called from C and must not yield. An error in one ends the filter, and Kong answers 500.
 
 
 local consumer = require "kong.plugins.upstream-mtls.consumer"
+local gate = require "kong.plugins.upstream-mtls.gate"
 local presentation = require "kong.plugins.upstream-mtls.presentation"
 
 
@@ -39,6 +41,7 @@ local function select_certificate(kong, _, ctx, name)
     return false
   end
 
+  gate.decided(ctx)
   return true, name
 end
 

@@ -6,6 +6,7 @@ use anyhow::bail;
 use mtls_policy::policy::Policy;
 use serde_json::Value;
 
+use super::POLICY;
 use crate::gateway::declarative::{Config, Filter, PathMatch, Route};
 
 /// Looks at what the translation cannot carry over, and at every policy.
@@ -75,8 +76,6 @@ fn filters(config: &Config) -> impl Iterator<Item = &Filter> {
 fn dashed(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
-
-const POLICY: &str = "mtls-policy";
 
 const IDENTITY: [&str; 5] = [
     "x-anonymous-consumer",

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mtls_policy::envoy::{CLIENT_CERTIFICATES, NAMESPACE, PATH_REWRITE, PathRewrite, SELECTED_STATE};
+use mtls_policy::envoy::{
+    CLIENT_CERTIFICATES, NAMESPACE, PATH_REWRITE, PathRewrite, SELECTED_STATE, UNCHANGED,
+};
 use serde_json::{Map, Value, json};
 
 use super::matching::{Paths, matching};
 use super::plan::{Choice, Plan};
-use super::{filters, paths, seconds};
+use super::{POLICY, filters, paths, seconds};
 use crate::gateway::declarative::{Config, Filter, Route, Service};
 use crate::gateway::embedded::router::Router;
 use crate::gateway::embedded::upstream::Destination;
@@ -92,8 +94,8 @@ impl Translated<'_> {
         action
     }
 
-    /// The cluster by what the filters selected. A name that is not here, and no name where there has to be one, is
-    /// no cluster: Envoy answers 503 itself.
+    /// The cluster by what the filters selected. A name that is not here, and no word where a policy has to
+    /// say one, is no cluster: Envoy answers 503 itself.
     fn clusters(&self) -> Value {
         let cluster = |name: &str| {
             json!({ "action": { "name": "cluster", "typed_config": {
@@ -103,20 +105,21 @@ impl Translated<'_> {
         };
         let named = self.choice.named.iter();
         let named = named.filter_map(|(name, named)| Some((name.clone(), cluster(named.cluster.as_ref()?))));
-        let mut named: Map<_, _> = named.collect();
-        if named.is_empty() {
-            // The map must not be empty; this is no name of a certificate.
-            named.insert("/".to_owned(), cluster(NO_CLUSTER));
-        }
-        let mut matcher = json!({ "matcher_tree": {
-            "input": { "name": "selected", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
-                "key": SELECTED_STATE,
-            } },
-            "exact_match_map": { "map": named },
-        } });
-        let default = self.choice.default.as_deref().filter(|_| !self.chain().any(always_selects));
-        matcher["on_no_match"] = cluster(default.unwrap_or(NO_CLUSTER));
+        let mut selected: Map<_, _> = named.collect();
+        let default = cluster(self.choice.default.as_deref().unwrap_or(NO_CLUSTER));
+        selected.insert(UNCHANGED.to_owned(), default.clone());
+        let decides = self.chain().any(|filter| filter.name == POLICY);
+        let matcher = json!({
+            "matcher_tree": {
+                "input": { "name": "selected", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+                    "key": SELECTED_STATE,
+                } },
+                "exact_match_map": { "map": selected },
+            },
+            // Whatever became of a decision that has to be there: without it nothing is sent.
+            "on_no_match": if decides { cluster(NO_CLUSTER) } else { default },
+        });
         json!({
             "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
             "cluster_matcher": matcher,
@@ -147,12 +150,6 @@ const FORWARDED: [(&str, &str); 4] = [
     ("X-Forwarded-Port", "%DOWNSTREAM_LOCAL_PORT%"),
     ("X-Real-IP", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
 ];
-
-/// Whether whoever the filter lets pass has a client certificate selected: one without is a mistake then.
-fn always_selects(filter: &Filter) -> bool {
-    let policy: Value = serde_json::from_slice(&filter.config).unwrap_or_default();
-    policy["client_certificate"].is_string()
-}
 
 /// There is none of this name.
 const NO_CLUSTER: &str = "none/in-force";

@@ -1,0 +1,154 @@
+--- Lets no request to its upstream that mtls-policy has to decide on and has not.
+--
+-- Kong serves on without its filters where they could not be started: after one of them has refused its config at
+-- start, after a change in a database that one of them refuses, and for responses that a plugin wants buffered (seen on
+-- and read in 3.9.1). So for each request it is looked up whether the filter is configured for its route or service,
+-- and the filter tells what it has decided (see wasm.lua).
+
+
+local kong = kong
+local ngx = ngx
+local ipairs = ipairs
+local pcall = pcall
+local require = require
+
+
+local FILTER = "mtls-policy"
+local REFUSAL = "No valid policy"
+local ALL_WORKSPACES = { workspace = ngx.null, show_ws_id = true }
+
+
+-- Ids of the routes and services for which the filter is configured, and whether that may have changed.
+local owing, stale = {}, true
+
+
+local function mark_stale()
+  stale = true
+end
+
+
+local function add(found, scope)
+  local entity = scope.route or scope.service
+  if entity then
+    found[entity.id] = true
+  end
+end
+
+
+-- As kong/runloop/wasm.lua of Kong 3.9.1 puts chains together.
+local function collect()
+  local found = {}
+  for chain, err in kong.db.filter_chains:each() do
+    if err then
+      return nil, err
+    end
+
+    for _, filter in ipairs(chain.enabled and chain.filters or {}) do
+      if filter.name == FILTER and filter.enabled then
+        add(found, chain)
+      end
+    end
+  end
+
+  for plugin, err in kong.db.plugins:each(nil, ALL_WORKSPACES) do
+    if err then
+      return nil, err
+    end
+
+    if plugin.name == FILTER and plugin.enabled then
+      add(found, plugin)
+    end
+  end
+
+  return found
+end
+
+
+local function refresh()
+  -- what changes while the database is read is read again
+  stale = false
+  local found, err = collect()
+  if not found then
+    stale = true
+    return nil, err
+  end
+
+  owing = found
+  return true
+end
+
+
+local function refuse(why)
+  kong.log.err("503: ", why)
+  return kong.response.error(503, REFUSAL)
+end
+
+
+local function owes_decision(ctx)
+  local route, service = ctx.route, ctx.service
+  return route and owing[route.id] or service and owing[service.id] or false
+end
+
+
+--- Whether the current request may go to its upstream.
+local function is_open()
+  local ctx = ngx.ctx
+  return not ctx.mtls_policy_owed or ctx.mtls_policy_decided or kong.ctx.shared.mtls_policy == "allowed"
+end
+
+
+--- Attach a request's filters, when the plugins' access handlers have run. From then on nothing may yield.
+-- @tparam table ctx the request's ngx.ctx
+-- @tparam function attach_filters Kong's own part of it
+local function attach(ctx, attach_filters)
+  if stale then
+    local ok, err = refresh()
+    if not ok then
+      return refuse("it cannot be read whether " .. FILTER .. " has to decide on this request: " .. err)
+    end
+  end
+
+  ctx.mtls_policy_owed = owes_decision(ctx)
+  attach_filters(ctx)
+  if ctx.mtls_policy_owed and not ctx.ran_wasm then
+    return refuse(FILTER .. " is configured for this route and not running: see the errors at start or at the last " ..
+                  "change of the config")
+  end
+end
+
+
+--- Refuse a request whose response Kong would fetch before its filters run.
+local function refuse_buffering()
+  return refuse("a plugin on this route wants the response buffered: Kong would skip the route's filters, " ..
+                FILTER .. " among them")
+end
+
+
+--- The filter has decided on the current request.
+local function decided(ctx)
+  ctx.mtls_policy_decided = true
+end
+
+
+--- Whether this Kong runs the filter. From then on the gate follows what is configured.
+local function prepare()
+  local ok, wasm = pcall(require, "kong.runloop.wasm")
+  if not ok or not wasm.filters_by_name[FILTER] then
+    return false
+  end
+
+  local events = kong.worker_events
+  events.register(mark_stale, "declarative", "reconfigure")
+  events.register(mark_stale, "crud", "plugins")
+  events.register(mark_stale, "crud", "filter_chains")
+  return true
+end
+
+
+return {
+  prepare = prepare,
+  attach = attach,
+  decided = decided,
+  is_open = is_open,
+  refuse_buffering = refuse_buffering,
+}
