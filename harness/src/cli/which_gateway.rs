@@ -13,6 +13,9 @@ pub(super) struct WhichGateway {
     /// Which gateway
     #[arg(long, value_name = "KIND", default_value = "embedded", value_parser = PossibleValuesParser::new(gateway::NAMES))]
     gateway: String,
+    /// The envoy to run, with --gateway envoy [default: envoy on PATH, else the one of `make envoy`]
+    #[arg(long, value_name = "FILE", env = "ENVOY_BIN")]
+    envoy_bin: Option<PathBuf>,
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
@@ -22,6 +25,7 @@ impl WhichGateway {
     /// # Errors
     /// It cannot run here.
     pub(super) fn find(self) -> anyhow::Result<Box<dyn Gateway>> {
-        gateway::by_name(&self.gateway, &Options { kong_bin: self.kong_bin, ..Options::default() })
+        let Self { gateway, envoy_bin, kong_bin } = self;
+        gateway::by_name(&gateway, &Options { envoy_bin, kong_bin, ..Options::default() })
     }
 }

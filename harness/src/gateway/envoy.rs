@@ -53,7 +53,7 @@ use served::Served;
 
 use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
-pub use translation::{Translation, translate};
+pub use translation::translate;
 
 /// Runs an `envoy` of this machine.
 #[derive(Clone, Debug)]

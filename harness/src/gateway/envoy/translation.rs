@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -13,13 +13,6 @@ use super::files::{discovery, write};
 use super::plan::Plan;
 use super::{bootstrap, refused};
 use crate::gateway::declarative::{self, Config};
-
-/// What Envoy is started with: one document, and the secrets that it reads and watches.
-pub struct Translation {
-    pub bootstrap: Value,
-    /// Names of the secrets that were written.
-    pub secrets: Vec<PathBuf>,
-}
 
 /// Loads a config, and refuses what is wrong with it or not done on Envoy.
 ///
@@ -31,7 +24,7 @@ pub(super) fn load(file: &Path, filters: &Path) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Translates a config for an Envoy that serves at `proxy`.
+/// Translates a config for an Envoy that serves at `proxy`: all that it is started with, in one document.
 ///
 /// With `sds` its secrets are written there, one file each, and Envoy takes over what changes in the files that they
 /// name. Without, they stand in the document, and Envoy reads the files once.
@@ -43,7 +36,7 @@ pub fn translate(
     filters: &Path,
     proxy: SocketAddr,
     sds: Option<&Path>,
-) -> anyhow::Result<Translation> {
+) -> anyhow::Result<Value> {
     let absolute =
         |path: &Path| path.canonicalize().with_context(|| format!("cannot read {}", path.display()));
     let filters = absolute(filters)?;
@@ -54,20 +47,16 @@ pub fn translate(
         if let Some(secret) = secrets.values().find(|secret| secret.is_private()) {
             bail!("{}: the config holds a private key, which would be shown: give --sds", secret.name);
         }
-        let bootstrap = bootstrap::whole(&config, &plan, &filters, &Sds::Bootstrap, proxy);
-        return Ok(Translation { bootstrap, secrets: Vec::new() });
+        return Ok(bootstrap::whole(&config, &plan, &filters, &Sds::Bootstrap, proxy));
     };
     fs::create_dir_all(directory).with_context(|| format!("cannot write {}", directory.display()))?;
     let directory = absolute(directory)?;
-    let mut written = Vec::new();
     for secret in secrets.values() {
         let path = directory.join(secret.file_name());
         let document = discovery("1", vec![secret.resource()]);
         write(&path, &document).with_context(|| format!("cannot write {}", path.display()))?;
-        written.push(path);
     }
-    let bootstrap = bootstrap::whole(&config, &plan, &filters, &Sds::Files(directory), proxy);
-    Ok(Translation { bootstrap, secrets: written })
+    Ok(bootstrap::whole(&config, &plan, &filters, &Sds::Files(directory), proxy))
 }
 
 /// Names of the filters in a directory of `NAME.wasm`.
