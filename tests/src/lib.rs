@@ -5,6 +5,7 @@
 
 pub mod config;
 mod gateway;
+mod orders;
 pub mod raw;
 mod runner;
 mod seen;
@@ -12,6 +13,7 @@ mod setting;
 
 pub use gateway::{lacks, needs, request_id_header};
 pub use harness::stack::digest;
+pub use orders::permutations;
 pub use runner::{Test, run, skip};
 pub use seen::Seen;
 pub use setting::{Request, Setting, seconds_from_now};

@@ -35,6 +35,11 @@ impl Seen {
         self.body["client"]["fingerprint"].as_str().map(str::to_owned)
     }
 
+    /// How many certificates the upstream was sent.
+    pub fn chain_length(&self) -> u64 {
+        self.body["client"]["chain_length"].as_u64().unwrap_or_default()
+    }
+
     /// The number of the connection on which the upstream saw the request.
     pub fn connection(&self) -> u64 {
         self.body["number"].as_u64().unwrap_or_else(|| panic!("no connection in {}", self.text))

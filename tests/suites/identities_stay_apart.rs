@@ -5,11 +5,16 @@ use std::sync::Mutex;
 use std::thread;
 
 use harness::dogcatcher::{ClientCertificate, Fault, Sessions, Versions};
-use tests::{Setting, tests};
+use harness::gateway::Ability;
+use harness::pki::{Ca, Leaf};
+use tests::config::CA_FILE;
+use tests::{Setting, needs, permutations, raw, tests};
 
 tests![
+    a_certificate_entity_that_is_replaced_under_its_id_is_another_identity,
+    authorities_between_leaf_and_root_are_sent_along,
     ten_thousand_interleaved_requests_ride_connections_of_their_own_identity,
-    every_order_of_two_identities_and_none_stays_right_on_each_tls_version,
+    every_order_of_three_identities_and_none_stays_right_on_each_tls_version,
     a_session_is_resumed_by_its_own_identity_only,
 ];
 
@@ -46,7 +51,7 @@ fn ten_thousand_interleaved_requests_ride_connections_of_their_own_identity() {
     assert!(connections < 200, "kept alive means few connections, not {connections} for 10,000 requests");
 }
 
-fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
+fn every_order_of_three_identities_and_none_stays_right_on_each_tls_version() {
     for versions in [Versions::Tls12, Versions::Tls13] {
         let setting = Setting::with_routes("anonymous: guest\nclient_certificate: kong-client", ROUTES);
         setting.upstream_tls(|tls| {
@@ -56,19 +61,77 @@ fn every_order_of_two_identities_and_none_stays_right_on_each_tls_version() {
         let owed = |route: &str| match route {
             "/dogs" => Some("kong-client"),
             "/vets" => Some("kong-vet"),
+            "/interns" => Some("kong-intern"),
             _ => None,
         };
-        for order in permutations(["/dogs", "/vets", "/none"]) {
-            // Twice, so that the second round finds every pool warm.
+        for order in permutations(&["/dogs", "/vets", "/interns", "/none"]) {
+            // Twice, so that the second round finds every pool warm; on connections of their own, so that every
+            // worker of the gateway gets its share.
             for route in order.iter().chain(&order) {
-                let seen = setting.get(&format!("{route}/anything")).send();
-                assert_eq!((seen.status, seen.common_name()), (200, owed(route)), "{route} in {order:?}");
+                let answer = raw::get(setting.proxy(), &format!("{route}/anything"), &[]);
+                assert_eq!((answer.status, answer.seen_client()), (200, owed(route)), "{route} in {order:?}");
             }
         }
     }
 }
 
+/// The certificate stands in the config itself, so that it changes with the config and keeps its id.
+fn a_certificate_entity_that_is_replaced_under_its_id_is_another_identity() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let mut before = None;
+    for _ in 0..5 {
+        let (chain, key) = setting.issue("kong-client");
+        let [chain, key] = [chain, key].map(|pem| serde_json::to_string(&pem).unwrap());
+        setting
+            .reconfigure_to(&format!(
+                r#"_format_version: "3.0"
+certificates:
+- {{id: {ENTITY}, cert: {chain}, key: {key}}}
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  routes:
+  - name: dogs
+    paths: [/dogs]
+  plugins:
+  - name: upstream-mtls
+    config:
+      client_certificates: [{{name: by-id, certificate: {{id: {ENTITY}}}}}]
+      client_certificate: by-id
+      ca_file: {CA_FILE}
+      reload_interval: 0.1
+"#
+            ))
+            .unwrap();
+        let fresh = before.clone();
+        setting.wait_until("the new certificate is presented", || {
+            let seen = setting.get("/dogs/anything").send();
+            seen.status == 200 && seen.fingerprint() != fresh
+        });
+        // From here on the one before is history, on every connection.
+        let now = setting.get("/dogs/anything").send().fingerprint();
+        for _ in 0..40 {
+            let answer = raw::get(setting.proxy(), "/dogs/anything", &[]);
+            let seen: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(seen["client"]["fingerprint"].as_str(), now.as_deref());
+        }
+        before = now;
+    }
+}
+
+fn authorities_between_leaf_and_root_are_sent_along() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let between = setting.authority().intermediate(&Ca::named("between")).unwrap();
+    let issued = between.issue(&Leaf::client("kong-client")).unwrap();
+    setting.put("kong-client", &issued.chain_pem(), &issued.key().pem());
+    setting.wait_until("the longer chain is presented", || {
+        let seen = setting.get("/dogs/anything").key("model-citizen").send();
+        seen.status == 200 && seen.chain_length() == 2
+    });
+}
+
 fn a_session_is_resumed_by_its_own_identity_only() {
+    needs(Ability::ResumesSessions);
     for versions in [Versions::Tls12, Versions::Tls13] {
         let setting = Setting::new(POLICY);
         setting.upstream_tls(|tls| {
@@ -88,7 +151,9 @@ fn a_session_is_resumed_by_its_own_identity_only() {
     }
 }
 
-/// One without a policy and so without a certificate, and one with another certificate.
+const ENTITY: &str = "5c0a5d2e-0000-4000-8000-000000000002";
+
+/// One without a policy and so without a certificate, and others with another certificate each.
 const ROUTES: &str = "  - name: none
     paths: [/none]
   - name: vets
@@ -96,8 +161,9 @@ const ROUTES: &str = "  - name: none
     plugins:
     - name: mtls-policy
       config: {consumers: [{username: guest}], anonymous: guest, client_certificate: kong-vet}
+  - name: interns
+    paths: [/interns]
+    plugins:
+    - name: mtls-policy
+      config: {consumers: [{username: guest}], anonymous: guest, client_certificate: kong-intern}
 ";
-
-fn permutations([a, b, c]: [&'static str; 3]) -> [[&'static str; 3]; 6] {
-    [[a, b, c], [a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]]
-}

@@ -1,8 +1,10 @@
 //! What is broken never replaces what works, and touches nothing but itself.
 
-use tests::{Setting, tests};
+use tests::config::{CA_FILE, from_files};
+use tests::{Setting, raw, tests};
 
 tests![
+    one_bad_certificate_beside_good_ones_is_missed_by_nobody_else,
     a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone,
     a_refused_config_leaves_the_one_before_in_force,
 ];
@@ -46,10 +48,67 @@ rules:
 
 fn a_refused_config_leaves_the_one_before_in_force() {
     let setting = Setting::new("client_certificate: kong-client");
-    let problems = setting.reconfigure("client_certificate: kong-client\nkey_nmaes: [x]").unwrap_err();
-    assert!(format!("{problems:#}").contains("key_nmaes"), "{problems:#}");
-    assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().common_name(), Some("kong-client"));
+    let served_as = || {
+        let seen = setting.get("/dogs/anything").key("model-citizen").send();
+        seen.common_name().map(str::to_owned)
+    };
+    assert_eq!(served_as().as_deref(), Some("kong-client"));
+    let bad = ["key_nmaes: [x]", "rules: [{match: {methods: [PSOT]}, client_certificate: kong-vet}]"];
+    for bad in bad {
+        let outcome = setting.reconfigure(&format!("client_certificate: kong-client\n{bad}"));
+        let refusal = format!("{:#}", outcome.expect_err(bad));
+        let log = setting.log();
+        let told = |word: &str| refusal.contains(word) || log.contains(word);
+        assert!(told("key_nmaes") || told("PSOT"), "{bad}: {refusal}");
+        for _ in 0..10 {
+            assert_eq!(served_as().as_deref(), Some("kong-client"), "{bad}");
+            assert_eq!(raw::get(setting.proxy(), "/dogs/anything", &[]).status, 401, "{bad}");
+        }
+    }
 
     setting.reconfigure("client_certificate: kong-vet").unwrap();
     assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().common_name(), Some("kong-vet"));
+}
+
+fn one_bad_certificate_beside_good_ones_is_missed_by_nobody_else() {
+    let good = from_files("kong-client");
+    let setting = Setting::of(&format!(
+        r#"_format_version: "3.0"
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  plugins:
+  - name: upstream-mtls
+    config:
+      client_certificates:
+      - {good}
+      - {{name: absent, cert_file: /nowhere/tls.crt, key_file: /nowhere/tls.key}}
+      - {{name: mixed-up, cert_file: /etc/secrets/kong-vet/tls.crt, key_file: /etc/secrets/kong-intern/tls.key}}
+      ca_file: {CA_FILE}
+  routes:
+  - {{name: good, paths: [/good], plugins: [{}]}}
+  - {{name: absent, paths: [/absent], plugins: [{}]}}
+  - {{name: mixed-up, paths: [/mixed-up], plugins: [{}]}}
+"#,
+        anyone_as("kong-client"),
+        anyone_as("absent"),
+        anyone_as("mixed-up")
+    ));
+    for _ in 0..10 {
+        for (route, owed) in [("good", 200), ("absent", 503), ("mixed-up", 503)] {
+            let answer = raw::get(setting.proxy(), &format!("/{route}/anything"), &[]);
+            assert_eq!(answer.status, owed, "{route}: {}", answer.body);
+        }
+    }
+    assert_eq!(setting.requests_upstream(), 10);
+    let log = setting.log();
+    assert!(log.contains("/nowhere/tls.crt"), "the absent pair is not named:\n{log}");
+    assert!(log.contains("kong-intern/tls.key"), "the pair that does not match is not named:\n{log}");
+}
+
+/// A policy that lets anyone in.
+fn anyone_as(certificate: &str) -> String {
+    format!(
+        "{{name: mtls-policy, config: {{consumers: [{{username: guest}}], anonymous: guest, client_certificate: {certificate}}}}}"
+    )
 }

@@ -1,10 +1,14 @@
 //! The gateway speaks to nobody who cannot prove to be the upstream.
 
 use harness::dogcatcher::Fault;
+use harness::gateway::Ability;
 use harness::pki::{Authority, Ca, Leaf, Validity};
-use tests::{Setting, tests};
+use tests::config::{CA_FILE, from_files};
+use tests::{Setting, needs, permutations, raw, tests};
 
 tests![
+    what_one_route_believes_is_nothing_to_its_neighbours,
+    an_upstream_without_a_name_but_its_subjects_hears_nothing,
     an_upstream_without_proof_hears_nothing,
     an_upstream_that_talks_before_the_handshake_is_not_heard,
     trust_that_is_taken_away_counts_for_warm_connections_too,
@@ -17,7 +21,6 @@ fn an_upstream_without_proof_hears_nothing() {
     let rows = [
         ("signed by another CA", Some(&stranger), named(Leaf::server("dogcatcher-api"))),
         ("another name", None, Leaf::server("localhost").reached_as("cats.example".parse().unwrap())),
-        ("no name but the subject's", None, Leaf::server("localhost")),
         ("a client's certificate", None, named(Leaf::client("localhost"))),
         ("expired", None, named(Leaf::server("localhost")).valid(Validity::expired())),
         ("not valid yet", None, named(Leaf::server("localhost")).valid(Validity::not_yet())),
@@ -32,7 +35,17 @@ fn an_upstream_without_proof_hears_nothing() {
     }
 }
 
+fn an_upstream_without_a_name_but_its_subjects_hears_nothing() {
+    needs(Ability::RefusesCommonNames);
+    let setting = Setting::new(POLICY);
+    let shown = setting.authority().issue(&Leaf::server("localhost")).unwrap();
+    setting.upstream_tls(|tls| (tls.chain, tls.key) = (shown.chain_pem(), shown.key().pem()));
+    let seen = setting.get("/dogs/anything").key("model-citizen").send();
+    assert_eq!((seen.status, setting.requests_upstream()), (502, 0), "{}", seen.text);
+}
+
 fn an_upstream_that_talks_before_the_handshake_is_not_heard() {
+    needs(Ability::RefusesEarlyPlaintext);
     let setting = Setting::new(POLICY);
     setting.upstream().set_fault(Fault::SpeakHttpFirst);
     let seen = setting.get("/dogs/anything").key("model-citizen").send();
@@ -52,5 +65,51 @@ fn trust_that_is_taken_away_counts_for_warm_connections_too() {
         setting.get("/dogs/anything").key("model-citizen").send().status == 200
     });
 }
+
+fn what_one_route_believes_is_nothing_to_its_neighbours() {
+    let stranger = Authority::root(&Ca::named("a stranger's CA")).unwrap();
+    let setting = Setting::of(&format!(
+        r#"_format_version: "3.0"
+ca_certificates:
+- {{id: {STRANGER}, cert: {}}}
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  routes:
+  - {{name: own, paths: [/own], plugins: [{}]}}
+  - {{name: shallow, paths: [/shallow], plugins: [{}]}}
+  - {{name: strange, paths: [/strange], plugins: [{}]}}
+  - {{name: careless, paths: [/careless], plugins: [{}]}}
+"#,
+        serde_json::to_string(&stranger.pem()).unwrap(),
+        presenting(&format!("ca_file: {CA_FILE}")),
+        presenting(&format!("ca_file: {CA_FILE}, tls_verify_depth: 0")),
+        presenting(&format!("ca_certificates: [{STRANGER}]")),
+        presenting("tls_verify: false"),
+    ));
+    // Signed by an authority between, so that the depth counts.
+    let between = setting.authority().intermediate(&Ca::named("between")).unwrap();
+    let shown =
+        between.issue(&Leaf::server("dogcatcher-api").reached_as("localhost".parse().unwrap())).unwrap();
+    setting.upstream_tls(|tls| (tls.chain, tls.key) = (shown.chain_pem(), shown.key().pem()));
+
+    for order in permutations(&["/own", "/shallow", "/strange", "/careless"]) {
+        for route in order.iter().chain(&order) {
+            let owed = if matches!(*route, "/own" | "/careless") { 200 } else { 502 };
+            let answer = raw::get(setting.proxy(), &format!("{route}/anything"), &[]);
+            assert_eq!(answer.status, owed, "{route} in {order:?}: {}", answer.body);
+        }
+    }
+}
+
+/// The plugin with one client certificate, and what else.
+fn presenting(trust: &str) -> String {
+    let certificate = from_files("kong-client");
+    format!(
+        "{{name: upstream-mtls, config: {{client_certificates: [{certificate}], client_certificate: kong-client, {trust}}}}}"
+    )
+}
+
+const STRANGER: &str = "5c0a5d2e-0000-4000-8000-000000000001";
 
 const POLICY: &str = "client_certificate: kong-client";

@@ -12,8 +12,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, Response, header};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -118,7 +118,8 @@ async fn http(
         async move { Ok::<_, Infallible>(answer(request, seen, &shared).await) }
     });
     // An error ends this connection; its client knows.
-    let _ = watcher.watch(http1::Builder::new().serve_connection(TokioIo::new(stream), service)).await;
+    let connections = auto::Builder::new(TokioExecutor::new());
+    let _ = watcher.watch(connections.serve_connection_with_upgrades(TokioIo::new(stream), service)).await;
 }
 
 fn seen(request: &Request<Incoming>, connection: Connection, request_on_connection: u64) -> Seen {

@@ -31,6 +31,8 @@ pub(super) fn server_config(tls: &Tls) -> anyhow::Result<Arc<ServerConfig>> {
         .with_client_cert_verifier(verifier(tls)?)
         .with_single_cert(chain, key)
         .context("the server's chain and key")?;
+    // For gRPC, to those who ask for it.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     match tls.sessions {
         Sessions::None => {
             config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

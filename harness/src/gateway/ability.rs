@@ -3,6 +3,8 @@
 /// Something that not every gateway does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ability {
+    /// Goes on sending a request's body when the response has begun.
+    AnswersEarly,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Refuses an upstream whose certificate has no name but its subject's (RFC 9525, section 2).

@@ -96,7 +96,10 @@ impl Gateway for Envoy {
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
-            Ability::RefusesCommonNames | Ability::RefusesEarlyPlaintext | Ability::ResumesSessions => None,
+            Ability::AnswersEarly
+            | Ability::RefusesCommonNames
+            | Ability::RefusesEarlyPlaintext
+            | Ability::ResumesSessions => None,
         }
     }
 

@@ -69,6 +69,7 @@ impl Kong {
 /// As seen of Kong 3.9.1.
 pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
     match ability {
+        Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
         }

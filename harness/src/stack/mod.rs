@@ -56,7 +56,7 @@ impl Stack {
             .prefix("harness-")
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()?;
-        let authority = Authority::root(&Ca::named("harness CA"))?;
+        let authority = Authority::root(&Ca::named("harness CA").path_length(1))?;
         let own =
             authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost,127.0.0.1".parse()?))?;
         let tls = Tls {

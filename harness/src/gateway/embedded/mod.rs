@@ -42,7 +42,10 @@ impl Gateway for Embedded {
             Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("the embedded gateway is one process"),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
-            Ability::RefusesCommonNames | Ability::RefusesEarlyPlaintext | Ability::ResumesSessions => None,
+            Ability::AnswersEarly
+            | Ability::RefusesCommonNames
+            | Ability::RefusesEarlyPlaintext
+            | Ability::ResumesSessions => None,
         }
     }
 
