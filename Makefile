@@ -1,18 +1,21 @@
 # Every verb in a few lines; what takes more is Rust, or a script beside what it builds.
 
+# Those that `make test` runs the suites on, unless it is told one.
+GATEWAYS := $(or $(GATEWAY),embedded envoy)
 GATEWAY ?= embedded
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test bench-filter up bench fmt lint
+.PHONY: demo test filter filter-test bench-filter envoy up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
 	$(HARNESS) demo --gateway $(GATEWAY)
 
-## test: unit tests, the filter's core inside wasm, end-to-end suites (GATEWAY=embedded)
-test: filter filter-test
-	HARNESS_GATEWAY=$(GATEWAY) cargo test --workspace --all-features
+## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
+test: filter filter-test envoy
+	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
+	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
@@ -44,6 +47,10 @@ filter:
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
+
+## envoy: the release that the driver was tried with, in target/tools
+envoy:
+	harness/install-envoy.sh
 
 fmt:
 	cargo fmt --all

@@ -5,6 +5,7 @@ mod certs;
 mod conformance;
 mod demo;
 mod dogcatcher;
+mod envoy;
 mod gateway;
 mod keys;
 mod signals;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
+        Verb::Envoy(verb) => envoy::run(verb),
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Up(typed) => up::run(typed),
@@ -68,6 +70,9 @@ enum Verb {
     Demo(demo::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
+    /// Kong's declarative config for an Envoy
+    #[command(subcommand)]
+    Envoy(envoy::Verb),
     /// A gateway, in the foreground
     Gateway(gateway::Typed),
     /// API keys

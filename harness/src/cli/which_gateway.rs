@@ -20,6 +20,9 @@ pub(super) struct WhichGateway {
 /// What drivers may be told.
 #[derive(Args)]
 pub(super) struct Drivers {
+    /// The envoy to run, with --gateway envoy [default: envoy on PATH, else the one of `make envoy`]
+    #[arg(long, value_name = "FILE", env = "ENVOY_BIN")]
+    envoy_bin: Option<PathBuf>,
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
@@ -45,6 +48,6 @@ impl WhichGateway {
 
 impl Drivers {
     pub(super) fn options(self) -> Options {
-        Options { kong_bin: self.kong_bin, ..Options::default() }
+        Options { envoy_bin: self.envoy_bin, kong_bin: self.kong_bin, ..Options::default() }
     }
 }

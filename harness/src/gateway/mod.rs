@@ -3,8 +3,10 @@
 //! A suite sees [`Gateway`] and [`Running`] only; a driver knows its own gateway only.
 
 mod ability;
+mod ask;
 pub mod declarative;
 pub mod embedded;
+pub mod envoy;
 pub mod kong;
 mod wait;
 
@@ -34,6 +36,11 @@ pub trait Gateway: Send + Sync {
 
     /// Why this gateway does not do what others do; `None`: it does.
     fn lacks(&self, ability: Ability) -> Option<&'static str>;
+
+    /// The header of a response that has the request's id, in lower case.
+    fn request_id_header(&self) -> &'static str {
+        "x-kong-request-id"
+    }
 
     /// Brings a gateway up and returns once it serves.
     ///
@@ -87,11 +94,13 @@ pub fn filters() -> anyhow::Result<PathBuf> {
 }
 
 /// Gateways by the names that `--gateway` takes.
-pub const NAMES: [&str; 2] = ["embedded", "kong"];
+pub const NAMES: [&str; 3] = ["embedded", "envoy", "kong"];
 
 /// What a driver may be told; what is absent it finds by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The `envoy` to run. Absent: `ENVOY_BIN`, else `envoy` on PATH, else the one that `make envoy` has installed.
+    pub envoy_bin: Option<PathBuf>,
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
@@ -122,6 +131,7 @@ impl std::error::Error for Unavailable {}
 pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
     match name {
         "embedded" => Ok(Box::new(embedded::Embedded)),
+        "envoy" => Ok(Box::new(envoy::Envoy::find(options)?)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
         _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),
     }
