@@ -5,6 +5,7 @@
 mod ability;
 pub mod declarative;
 pub mod embedded;
+mod engine;
 pub mod kong;
 mod wait;
 
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use ability::Ability;
+pub use engine::{Engine, native_library};
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]
@@ -89,6 +91,8 @@ pub const NAMES: [&str; 2] = ["embedded", "kong"];
 pub struct Options {
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
+    /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
+    pub engine: Option<Engine>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
