@@ -2,26 +2,15 @@
 
 
 local caller = require "kong.plugins.mtls-policy.caller"
+local headers = require "kong.plugins.mtls-policy.headers"
 local request = require "kong.plugins.mtls-policy.request"
 
 
 local kong = kong
-local ngx = ngx
 local ipairs = ipairs
 local require = require
-local tonumber = tonumber
-local band = bit.band
 local text = request.text
 local decide = request.decide
-
-
-local IDENTITY_HEADERS = {
-  "X-Consumer-ID",
-  "X-Consumer-Custom-ID",
-  "X-Consumer-Username",
-  "X-Credential-Identifier",
-  "X-Anonymous-Consumer",
-}
 
 
 local NO_POLICY = "No valid policy"
@@ -82,20 +71,6 @@ local function hide_in_body(body, names)
 end
 
 
-local function edit_headers(decision, said)
-  for i = 0, tonumber(decision.removed_len) - 1 do
-    ngx.req.clear_header(text(decision.removed[i]))
-  end
-
-  local set = decision.set
-  for i = 1, set ~= 0 and #IDENTITY_HEADERS or 0 do
-    if band(set, 2 ^ (i - 1)) ~= 0 then
-      ngx.req.set_header(IDENTITY_HEADERS[i], said[i])
-    end
-  end
-end
-
-
 local function established(ctx)
   local _, groups_err = who.field(ctx, "groups")
   if groups_err then
@@ -121,7 +96,7 @@ local function carry_out(ctx, policy, decision, body, said)
                   "kong.conf's `plugins`")
   end
 
-  edit_headers(decision, asking and asking.said or said)
+  headers.edit(ctx, decision, asking and asking.said or said)
   if query then
     kong.service.request.set_raw_query(query)
   end
