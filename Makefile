@@ -3,23 +3,25 @@
 # Those that `make test` runs the suites on, unless it is told one.
 GATEWAYS := $(or $(GATEWAY),embedded envoy)
 GATEWAY ?= embedded
+# wasm or native, with GATEWAY=kong; empty: wasm where the Kong has it
+ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test bench-filter envoy up bench fmt lint
+.PHONY: demo test filter filter-test native bench-filter envoy up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
-	$(HARNESS) demo --gateway $(GATEWAY)
+	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test envoy
+test: filter filter-test native envoy
 	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
-	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
+	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each HARNESS_ENGINE=$(ENGINE) cargo test --package tests || exit; done
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
-	$(HARNESS) up --gateway $(GATEWAY)
+	$(HARNESS) up --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
@@ -43,6 +45,10 @@ filter:
 	install -m 644 target/wasm/wasm32-unknown-unknown/filter/mtls_policy.wasm target/filters/mtls-policy.wasm
 	install -m 644 kong/filters/mtls-policy.meta.json target/filters/
 	@wc -c target/filters/mtls-policy.wasm
+
+## native: the library of the Lua plugin mtls-policy, as Kong's lua_package_cpath wants it, in target/native
+native:
+	cargo build --package mtls-policy-native --profile native
 
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:

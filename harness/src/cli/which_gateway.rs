@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::gateway::{self, Gateway, Options};
+use crate::gateway::{self, Engine, Gateway, Options};
 
 /// What was typed.
 #[derive(Args)]
@@ -29,6 +29,9 @@ pub(super) struct Drivers {
     /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
     #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
     image: Option<String>,
+    /// In which shell Kong runs mtls-policy [default: wasm where the Kong has it]
+    #[arg(long, value_name = "ENGINE", env = "HARNESS_ENGINE", value_parser = PossibleValuesParser::new(Engine::NAMES).try_map(|name| name.parse::<Engine>()))]
+    engine: Option<Engine>,
 }
 
 impl WhichGateway {
@@ -51,7 +54,7 @@ impl WhichGateway {
 
 impl Drivers {
     pub(super) fn options(self) -> Options {
-        let Self { envoy_bin, kong_bin, image } = self;
-        Options { envoy_bin, kong_bin, image, ..Options::default() }
+        let Self { envoy_bin, kong_bin, image, engine } = self;
+        Options { envoy_bin, kong_bin, image, engine, ..Options::default() }
     }
 }

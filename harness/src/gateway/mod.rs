@@ -7,6 +7,7 @@ mod ask;
 pub mod declarative;
 pub mod docker;
 pub mod embedded;
+mod engine;
 pub mod envoy;
 pub mod kong;
 mod wait;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use ability::Ability;
+pub use engine::{Engine, native_library};
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]
@@ -106,6 +108,8 @@ pub struct Options {
     pub kong_bin: Option<PathBuf>,
     /// The image of Kong to run in a container. Absent: `HARNESS_KONG_IMAGE`, else [`docker::IMAGE`].
     pub image: Option<String>,
+    /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
+    pub engine: Option<Engine>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.

@@ -2,22 +2,6 @@
 
 
 return [[
-enum mtls_policy_caller
-#if __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // __STDC_VERSION__ >= 202311L
- {
-  Nobody = 0,
-  Consumer = 1,
-  Anonymous = 2,
-  Established = 3,
-};
-#if __STDC_VERSION__ >= 202311L
-typedef enum mtls_policy_caller mtls_policy_caller;
-#else
-typedef uint8_t mtls_policy_caller;
-#endif // __STDC_VERSION__ >= 202311L
-
 typedef struct mtls_policy_consumers mtls_policy_consumers;
 
 typedef struct mtls_policy mtls_policy;
@@ -34,7 +18,7 @@ typedef struct {
   bool query;
   bool body;
   bool established;
-} mtls_policy_wants_of;
+} mtls_policy_wanted;
 
 typedef struct {
   mtls_policy_text name;
@@ -64,7 +48,7 @@ typedef struct {
 
 typedef struct {
   uint16_t status;
-  mtls_policy_caller caller;
+  uint8_t caller;
   bool hide_in_body;
   uint8_t set;
   uintptr_t holder;
@@ -93,7 +77,7 @@ mtls_policy *mtls_policy_check(const unsigned char *document, uintptr_t len);
 
 mtls_policy_text mtls_policy_problems(const mtls_policy *policy);
 
-mtls_policy_wants_of mtls_policy_wants(const mtls_policy *policy);
+mtls_policy_wanted mtls_policy_wants(const mtls_policy *policy);
 
 uint16_t mtls_policy_decide(const mtls_policy *policy,
                             const mtls_policy_request *request,
