@@ -64,6 +64,10 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
         let (consumer, key) = self.keys.get(digest).ok_or(Absent::Unknown)?;
         match now {

@@ -10,19 +10,38 @@ use super::problem::{Problem, did_you_mean};
 
 /// The config as far as it could be read; what could not is absent from it and among the problems.
 pub(super) fn config(document: &[u8], problems: &mut Vec<Problem>) -> Config {
-    let found = RefCell::new(std::mem::take(problems));
     // Kong hands a filter without config nothing at all, or an empty string.
     let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
-    let config = match serde_json::from_slice::<Value>(document) {
-        Ok(value) => Place { value: &value, path: String::new(), found: &found }.config(),
+    document_as(document, problems, |place| place.config())
+}
+
+/// What a consumers file holds, likewise.
+pub(super) fn consumers(document: &[u8], problems: &mut Vec<Problem>) -> Vec<Consumer> {
+    document_as(document, problems, |place| {
+        let mut fields = place.fields();
+        let consumers = fields
+            .required("consumers", |place| Some(place.elements()?.map(Place::consumer).collect::<Vec<_>>()));
+        fields.refuse_others();
+        consumers
+    })
+}
+
+fn document_as<T: Default>(
+    document: &[u8],
+    problems: &mut Vec<Problem>,
+    read: impl FnOnce(Place<'_>) -> T,
+) -> T {
+    let found = RefCell::new(std::mem::take(problems));
+    let value = match serde_json::from_slice::<Value>(document) {
+        Ok(value) => read(Place { value: &value, path: String::new(), found: &found }),
         Err(error) => {
             let message = format!("not JSON: {error}");
             found.borrow_mut().push(Problem { path: String::new(), message });
-            Config::default()
+            T::default()
         }
     };
     *problems = found.into_inner();
-    config
+    value
 }
 
 /// A value, and where it stands.
@@ -40,11 +59,13 @@ impl<'d> Place<'d> {
             key_names: fields.take("key_names", Place::strings),
             key_in_header: fields.take("key_in_header", Place::boolean),
             key_in_query: fields.take("key_in_query", Place::boolean),
+            key_in_body: fields.take("key_in_body", Place::boolean),
             hide_credentials: fields.take("hide_credentials", Place::boolean),
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
             anonymous: fields.take("anonymous", Place::text),
             consumers: fields.list("consumers", Place::consumer),
+            consumers_file: fields.take("consumers_file", Place::text),
             client_certificate: fields.take("client_certificate", Place::text),
             rules: fields.list("rules", Place::rule),
         };
@@ -155,7 +176,12 @@ impl<'d> Place<'d> {
     }
 
     fn elements(self) -> Option<impl Iterator<Item = Place<'d>>> {
-        let Some(elements) = self.value.as_array() else { return self.refuse("a list") };
+        let elements: &[Value] = match self.value {
+            Value::Array(elements) => elements,
+            // Kong 3.9 hands over an empty list as `{}`: to Lua the two are one.
+            Value::Object(fields) if fields.is_empty() => &[],
+            _ => return self.refuse("a list"),
+        };
         let Self { path, found, .. } = self;
         let each = elements.iter().enumerate();
         Some(each.map(move |(index, value)| Place { value, path: format!("{path}[{index}]"), found }))

@@ -11,10 +11,13 @@ mod settings;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
 
 use process::Process;
 
-use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
+use super::{Ability, Engine, Gateway, Options, Running, Setup, Unavailable};
 
 pub(super) use directory::Directory;
 pub(super) use last_words::essence;
@@ -63,8 +66,20 @@ impl Gateway for Kong {
 }
 
 impl Kong {
+    /// The one that is asked for, else the one that this Kong can carry.
+    fn engine(&self) -> anyhow::Result<Engine> {
+        if let Some(engine) =
+            self.options.engine.map_or_else(Engine::of_environment, |engine| Ok(Some(engine)))?
+        {
+            return Ok(engine);
+        }
+        let output = Command::new(&self.bin).arg("version").current_dir("/").output();
+        let output = output.with_context(|| format!("cannot run {} version", self.bin.display()))?;
+        Ok(Engine::of_version(&String::from_utf8_lossy(&output.stdout)))
+    }
+
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
-        let plugins = Plugins::find(&self.options)?;
+        let plugins = Plugins::find(&self.options, self.engine()?)?;
         serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
     }
 }

@@ -3,9 +3,12 @@
 //! A suite sees [`Gateway`] and [`Running`] only; a driver knows its own gateway only.
 
 mod ability;
+mod ask;
 pub mod declarative;
 pub mod docker;
 pub mod embedded;
+mod engine;
+pub mod envoy;
 pub mod kong;
 mod wait;
 
@@ -14,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use ability::Ability;
+pub use engine::{Engine, native_library};
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]
@@ -35,6 +39,11 @@ pub trait Gateway: Send + Sync {
 
     /// Why this gateway does not do what others do; `None`: it does.
     fn lacks(&self, ability: Ability) -> Option<&'static str>;
+
+    /// The header of a response that has the request's id, in lower case.
+    fn request_id_header(&self) -> &'static str {
+        "x-kong-request-id"
+    }
 
     /// Brings a gateway up and returns once it serves.
     ///
@@ -67,6 +76,11 @@ pub trait Running: Send + Sync {
 
     /// What the gateway has logged so far.
     fn log(&self) -> String;
+
+    /// Ids of the processes that serve requests; none where that is this process.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Where `make filter` puts filters: `HARNESS_FILTERS`, else the nearest `filters` beside or above this executable.
@@ -83,15 +97,19 @@ pub fn filters() -> anyhow::Result<PathBuf> {
 }
 
 /// Gateways by the names that `--gateway` takes.
-pub const NAMES: [&str; 3] = ["embedded", "kong", "docker"];
+pub const NAMES: [&str; 4] = ["embedded", "envoy", "kong", "docker"];
 
 /// What a driver may be told; what is absent it finds by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The `envoy` to run. Absent: `ENVOY_BIN`, else `envoy` on PATH, else the one that `make envoy` has installed.
+    pub envoy_bin: Option<PathBuf>,
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
     /// The image of Kong to run in a container. Absent: `HARNESS_KONG_IMAGE`, else [`docker::IMAGE`].
     pub image: Option<String>,
+    /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
+    pub engine: Option<Engine>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
@@ -120,6 +138,7 @@ impl std::error::Error for Unavailable {}
 pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
     match name {
         "embedded" => Ok(Box::new(embedded::Embedded)),
+        "envoy" => Ok(Box::new(envoy::Envoy::find(options)?)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
         "docker" => Ok(Box::new(docker::Docker::find(options)?)),
         _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),

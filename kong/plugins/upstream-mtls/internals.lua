@@ -108,26 +108,32 @@ local function follow_into_subrequests(apply)
 end
 
 
+-- Before every connection to an upstream.
+local function stand_before_balancer(is_open)
+  local Kong = require "kong"
+  local balancer = assert(Kong.balancer, "it has no Kong.balancer")
+  Kong.balancer = function()
+    if not is_open() then
+      return ngx.exit(503)
+    end
+
+    return balancer()
+  end
+end
+
+
 -- runloop/handler.lua, wasm_attach, after the access handlers; init.lua, Kong.access, then calls Kong.response for what
 -- is buffered instead of returning to nginx and so to the filters; Kong.balancer comes before every connection.
 local function stand_before_upstreams(gate)
   local Kong = require "kong"
   local wasm = require "kong.runloop.wasm"
   local attach = assert(wasm.attach, "kong.runloop.wasm has no attach")
-  local balancer = assert(Kong.balancer, "it has no Kong.balancer")
   local response = assert(Kong.response, "it has no Kong.response")
   wasm.attach = function(ctx)
     return gate.attach(ctx, attach)
   end
 
-  Kong.balancer = function()
-    if not gate.is_open() then
-      return ngx.exit(503)
-    end
-
-    return balancer()
-  end
-
+  stand_before_balancer(gate.is_open)
   Kong.response = function()
     if not gate.is_open() then
       return gate.refuse_buffering()
@@ -149,6 +155,8 @@ local function prepare(apply, gate)
     prepare_pools()
     if gate.prepare() then
       stand_before_upstreams(gate)
+    elseif gate.is_plugin() then
+      stand_before_balancer(gate.is_carried_out)
     end
   end)
 end

@@ -1,16 +1,50 @@
 //! Who may ask, and with which keys.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Compiler, boxed};
-use crate::policy::config;
 use crate::policy::keyring::{Consumer, Digest, Key, Keyring};
+use crate::policy::problem::Problems;
+use crate::policy::{config, read};
+
+/// Who may ask, apart from any policy: several may share them.
+pub struct Consumers {
+    all: Box<[Consumer]>,
+    keyring: Arc<Keyring>,
+}
+
+impl Consumers {
+    /// Compiles what a consumers file holds: a JSON object with `consumers`, written as in a policy.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its path.
+    pub fn compile(document: &[u8]) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let written = read::consumers(document, &mut problems);
+        let consumers = Compiler { problems: &mut problems }.consumers(written);
+        if problems.is_empty() { Ok(consumers) } else { Err(Problems(problems)) }
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.keyring.len()
+    }
+
+    pub(super) fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    pub(super) fn all(&self) -> &[Consumer] {
+        &self.all
+    }
+}
 
 impl Compiler<'_> {
-    pub(super) fn consumers(&mut self, written: Vec<config::Consumer>) -> (Vec<Consumer>, Keyring) {
+    pub(super) fn consumers(&mut self, written: Vec<config::Consumer>) -> Consumers {
         let mut keyring = Keyring::default();
         let mut by_name = HashMap::new();
         let mut consumers: Vec<Consumer> = Vec::with_capacity(written.len());
@@ -37,7 +71,7 @@ impl Compiler<'_> {
             self.keys(&at, keys, &consumer, &mut keyring);
             consumers.push(consumer);
         }
-        (consumers, keyring)
+        Consumers { all: consumers.into(), keyring: Arc::new(keyring) }
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
@@ -95,10 +129,10 @@ impl Compiler<'_> {
     }
 
     /// One of the consumers, or somebody who has nothing but a name.
-    pub(super) fn anonymous(&mut self, name: String, consumers: Vec<Consumer>) -> Consumer {
+    pub(super) fn anonymous(&mut self, name: String, consumers: &Consumers) -> Consumer {
         self.header_text("anonymous", &name);
-        let one = consumers.into_iter().find(|consumer| *consumer.username == *name);
-        one.unwrap_or_else(|| Consumer {
+        let one = consumers.all.iter().find(|consumer| *consumer.username == *name);
+        one.cloned().unwrap_or_else(|| Consumer {
             username: name.into(),
             id: None,
             custom_id: None,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Compiler, boxed, is_token};
+use super::{Compiler, ConsumersFile, boxed, is_token};
 use crate::policy::config::{self, Authentication};
 use crate::policy::path;
 use crate::policy::problem::did_you_mean;
@@ -178,17 +178,30 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of(
-        consumers: &[config::Consumer],
+        written: &[config::Consumer],
+        from_file: Option<ConsumersFile<'_>>,
         anonymous: Option<&str>,
         authentication: Authentication,
     ) -> Self {
-        if authentication == Authentication::Gateway {
-            return Self { consumers: None, groups: None };
+        let read = match from_file {
+            _ if authentication == Authentication::Gateway => return Self::NOTHING,
+            Some(ConsumersFile::Missing | ConsumersFile::Unread | ConsumersFile::Unsupported) => {
+                return Self::NOTHING;
+            }
+            Some(ConsumersFile::Read(consumers)) => consumers.all(),
+            None => &[],
+        };
+        let names = written.iter().map(|consumer| consumer.username.as_str());
+        let names = names.chain(read.iter().map(|consumer| &*consumer.username)).chain(anonymous);
+        let groups = written.iter().flat_map(|consumer| &consumer.groups).map(String::as_str);
+        let groups = groups.chain(read.iter().flat_map(|consumer| &consumer.groups).map(|group| &**group));
+        Self {
+            consumers: Some(names.map(str::to_owned).collect()),
+            groups: Some(groups.map(str::to_owned).collect()),
         }
-        let names = consumers.iter().map(|consumer| consumer.username.as_str()).chain(anonymous);
-        let groups = consumers.iter().flat_map(|consumer| &consumer.groups);
-        Self { consumers: Some(names.map(str::to_owned).collect()), groups: Some(groups.cloned().collect()) }
     }
+
+    const NOTHING: Self = Self { consumers: None, groups: None };
 }
 
 fn is_empty(conditions: &config::Match) -> bool {

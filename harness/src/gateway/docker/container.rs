@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 };
 use futures_util::{Stream, TryStreamExt};
 
-use super::engine::Engine;
+use super::engine::ContainerEngine;
 use super::mounts::{Readable, writable};
 use crate::gateway::Setup;
 use crate::gateway::kong::{Directory, Host, Plugins, Settings, essence};
@@ -33,7 +33,7 @@ impl Container {
     /// # Errors
     /// The engine refuses it.
     pub fn start(
-        engine: &Engine,
+        engine: &ContainerEngine,
         image: &str,
         setup: &Setup,
         settings: &Settings,
@@ -45,6 +45,7 @@ impl Container {
         let mut readable = Readable::of_config(&setup.config)?;
         readable.add(&setup.filters.canonicalize()?);
         readable.add(plugins.directory());
+        plugins.library().into_iter().for_each(|library| readable.add(library));
         let mounts = readable.mounts().chain([writable(directory.path())]).collect();
 
         let body = ContainerCreateBody {

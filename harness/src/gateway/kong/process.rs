@@ -69,9 +69,14 @@ impl Process {
         self.directory.prefix().join("pids/nginx.pid")
     }
 
+    /// nginx's master process, unless there is none any more.
+    fn master(&self) -> anyhow::Result<Option<Pid>> {
+        let Ok(text) = fs::read_to_string(self.pid_file()) else { return Ok(None) };
+        Ok(Some(Pid::from_raw(text.trim().parse()?).context("no process has the id 0")?))
+    }
+
     fn stop(&self) -> anyhow::Result<()> {
-        let Ok(text) = fs::read_to_string(self.pid_file()) else { return Ok(()) };
-        let master = Pid::from_raw(text.trim().parse()?).context("no process has the id 0")?;
+        let Some(master) = self.master()? else { return Ok(()) };
         kill_process(master, Signal::TERM)?;
         if until(STOPPING, || (!self.pid_file().exists()).then_some(())).is_none() {
             // A daemon leads a group of its own, its workers among it.
@@ -89,6 +94,18 @@ impl Host for Process {
     fn ended(&self) -> Option<String> {
         (!self.pid_file().exists())
             .then(|| format!("it ended; the end of its log:\n{}", self.directory.last_lines()))
+    }
+
+    fn workers(&self) -> Vec<u32> {
+        let Ok(Some(master)) = self.master() else { return Vec::new() };
+        let master = master.as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+        let children = children.unwrap_or_default();
+        let is_worker = |id: &u32| {
+            fs::read_to_string(format!("/proc/{id}/cmdline"))
+                .is_ok_and(|title| title.starts_with("nginx: worker process"))
+        };
+        children.split_whitespace().filter_map(|id| id.parse().ok()).filter(is_worker).collect()
     }
 
     fn restart_workers(&self) -> anyhow::Result<()> {

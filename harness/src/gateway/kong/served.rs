@@ -26,6 +26,11 @@ pub trait Host: Send + Sync {
     /// Nothing while it runs; what became of it and its last words when it does no longer.
     fn ended(&self) -> Option<String>;
 
+    /// Ids of nginx's worker processes, where they can be seen from here.
+    fn workers(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// `kong reload`; returns when Kong has been told.
     ///
     /// # Errors
@@ -140,6 +145,10 @@ impl<H: Host> Running for Served<H> {
 
     fn log(&self) -> String {
         self.host.directory().log()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.host.workers()
     }
 }
 

@@ -73,7 +73,7 @@ fn nothing_is_left_after_it() {
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
     let Some(case) = Case::new() else { return };
     let thief = Mutex::new(None);
-    let plugins = Plugins::find(&case.kong.options).unwrap();
+    let plugins = Plugins::find(&case.kong.options, case.kong.engine().unwrap()).unwrap();
     let kong = serve(&case.door.setup, &plugins, &case.kong.options, |settings, listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
         Process::start(&case.kong.bin, settings, &plugins)
@@ -144,7 +144,7 @@ fn a_lua_plugin_gives_way_to_the_filter_of_its_name() {
     let filters = dir.path().join("filters");
     fs::create_dir(&filters).unwrap();
     let options = Options { plugins: Some(dir.path().join("plugins")), ..Options::default() };
-    let plugins = Plugins::find(&options).unwrap();
+    let plugins = Plugins::find(&options, Engine::Wasm).unwrap();
     assert_eq!(plugins.setting(&filters), "bundled,acts,decides");
     fs::write(filters.join("decides.wasm"), "").unwrap();
     assert_eq!(plugins.setting(&filters), "bundled,acts");
