@@ -1,28 +1,42 @@
 # Every verb in a few lines; what takes more is Rust, or a script beside what it builds.
 
+# Those that `make test` runs the suites on, unless it is told one.
+GATEWAYS := $(or $(GATEWAY),embedded envoy)
 GATEWAY ?= embedded
 # wasm or native, with GATEWAY=kong; empty: wasm where the Kong has it
 ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test native up bench fmt lint
+.PHONY: demo test filter filter-test native sanitize bench-filter bench-native envoy up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
 	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
-## test: unit tests, the filter's core inside wasm, end-to-end suites (GATEWAY=embedded)
-test: filter filter-test native
-	HARNESS_GATEWAY=$(GATEWAY) HARNESS_ENGINE=$(ENGINE) cargo test --workspace --all-features
+## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
+test: filter filter-test native envoy
+	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
+	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_ENGINE=$(ENGINE) HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
 	$(HARNESS) up --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
-## bench: what a decision costs
+## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
+ifeq ($(origin GATEWAY), file)
 bench:
 	cargo bench --package mtls-policy
+else
+bench: filter bench-filter
+	cargo run --quiet --release --package harness -- bench --gateway $(GATEWAY) $(BENCH)
+endif
+
+## bench-filter: a filter that does nothing, to compare with
+bench-filter:
+	filter/build.sh build --package mtls-policy --example empty-sdk --profile filter --target-dir target/wasm
+	mkdir -p target/bench-filters
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/empty_sdk.wasm target/bench-filters/empty-sdk.wasm
 
 ## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
 filter:
@@ -39,6 +53,10 @@ native:
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
+
+## envoy: the release that the driver was tried with, in target/tools
+envoy:
+	harness/install-envoy.sh
 
 fmt:
 	cargo fmt --all

@@ -4,22 +4,25 @@
 //!
 //! | | Kong 3.6 to 3.9 | Envoy and its like |
 //! |---|---|---|
-//! | what the upstream will receive | `ngx.upstream_uri` | `:path` |
+//! | what the upstream will receive | `ngx.upstream_uri` | `:path`, as the route will rewrite it |
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
-//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | always |
+//! | the host that the client asked for | the header `host`; `:authority` is the server's own name | `:authority` |
+//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | the route's metadata has an offer |
 //! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
-//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | nothing is written |
+//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
 //! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
-//! The properties of Kong that are not its own are answered by the plugin upstream-mtls. They are read before they
-//! are written: writing one that nobody answers ends the filter, and the client gets a bare 500.
+//! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered
+//! by the plugin upstream-mtls. They are read before they are written: writing one that nobody answers ends the
+//! filter, and the client gets a bare 500.
 
 use std::time::UNIX_EPOCH;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
+use crate::envoy::{self, Offer, PathRewrite};
 use crate::policy::{
     Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target,
 };
@@ -34,7 +37,7 @@ pub(crate) struct Exchange {
 
 /// Which kind of host, and on Kong what the upstream will receive.
 enum Host {
-    Envoy,
+    Envoy { upstream_target: Vec<u8> },
     Kong { upstream_uri: Vec<u8> },
 }
 
@@ -56,7 +59,7 @@ impl Exchange {
         let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders)?;
         let host = match hostcalls::get_property(vec!["ngx", "upstream_uri"])? {
             Some(upstream_uri) => Host::Kong { upstream_uri },
-            None => Host::Envoy,
+            None => Host::Envoy { upstream_target: upstream_target(&headers)? },
         };
         let now =
             hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -79,10 +82,14 @@ impl Exchange {
         established: Option<&'r Established<'r>>,
     ) -> Request<'r, impl Iterator<Item = Header<'r>>> {
         Request {
-            method: self.pseudo(b":method"),
-            authority: self.pseudo(b":authority"),
+            method: self.first(b":method"),
+            authority: match &self.host {
+                Host::Envoy { .. } => self.first(b":authority"),
+                // Kong's `:authority` is the server's own name, `kong:8000`.
+                Host::Kong { .. } => self.first(b"host"),
+            },
             target: Target::of(match &self.host {
-                Host::Envoy => self.pseudo(b":path"),
+                Host::Envoy { upstream_target } => upstream_target,
                 Host::Kong { upstream_uri } => upstream_uri,
             }),
             headers: self.headers(),
@@ -98,7 +105,13 @@ impl Exchange {
     /// The host fails.
     pub(crate) fn is_in_force(&self, certificate: &CertificateName) -> Result<Result<(), String>, Status> {
         match self.host {
-            Host::Envoy => Ok(Ok(())),
+            Host::Envoy { .. } => {
+                let offer = route_metadata(&[envoy::CLIENT_CERTIFICATES, certificate.as_str()])?;
+                Ok(match offer {
+                    Some(offer) => Offer::parse(&offer).at(self.now),
+                    None => Err("the route has none of this name".to_owned()),
+                })
+            }
             Host::Kong { .. } => {
                 let state =
                     hostcalls::get_property(vec!["kong", "client_certificates", certificate.as_str()])?;
@@ -119,10 +132,12 @@ impl Exchange {
     /// The host fails.
     pub(crate) fn select(&self, certificate: Certificate<'_>) -> Result<(), Status> {
         let (property, value) = match (&self.host, certificate) {
-            (Host::Envoy, Certificate::Unchanged) => return Ok(()),
-            (Host::Envoy, Certificate::Present(name)) => {
-                (vec!["upstream_mtls", "client_certificate"], name.as_str())
-            }
+            (Host::Envoy { .. }, Certificate::Present(name)) => (vec![envoy::SELECTED], name.as_str()),
+            // What another filter has selected stays so.
+            (Host::Envoy { .. }, Certificate::Unchanged) => match text(&[envoy::SELECTED])? {
+                Some(_) => return Ok(()),
+                None => (vec![envoy::SELECTED], envoy::UNCHANGED),
+            },
             (Host::Kong { .. }, Certificate::Present(name)) => {
                 (vec!["kong", "service", "client_certificate"], name.as_str())
             }
@@ -144,7 +159,7 @@ impl Exchange {
             Host::Kong { .. } if takes_away => {
                 Ok(hostcalls::get_property(CLEARED_HEADERS.to_vec())?.is_some())
             }
-            Host::Envoy | Host::Kong { .. } => Ok(true),
+            Host::Envoy { .. } | Host::Kong { .. } => Ok(true),
         }
     }
 
@@ -168,8 +183,9 @@ impl Exchange {
         }
         match (&edits.target, &self.host) {
             (None, _) => Ok(()),
-            (Some(target), Host::Envoy) => {
-                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(target))
+            (Some(target), Host::Envoy { .. }) => {
+                let target = envoy::with_query_of(self.first(b":path"), target);
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&target))
             }
             (Some(target), Host::Kong { .. }) => {
                 hostcalls::set_property(vec!["ngx", "upstream_uri"], Some(target))
@@ -179,7 +195,7 @@ impl Exchange {
 
     fn clear<'n>(&self, mut names: impl Iterator<Item = &'n [u8]>) -> Result<(), Status> {
         match self.host {
-            Host::Envoy => names.try_for_each(|name| {
+            Host::Envoy { .. } => names.try_for_each(|name| {
                 let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
                 hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None)
             }),
@@ -203,8 +219,8 @@ impl Exchange {
         self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 
-    fn pseudo(&self, name: &[u8]) -> &[u8] {
-        self.headers.iter().find(|(each, _)| each == name).map_or(b"", |(_, value)| value)
+    fn first(&self, name: &[u8]) -> &[u8] {
+        self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map_or(b"", |(_, value)| value)
     }
 }
 
@@ -220,7 +236,11 @@ pub(crate) fn refuse_unread(refusal: &Refusal<'_>) -> Result<(), Status> {
 }
 
 fn answer(refusal: &Refusal<'_>, format: Format) -> Result<(), Status> {
-    let request_id = text(&["ngx", "kong_request_id"])?.unwrap_or_default();
+    let request_id = match text(&["ngx", "kong_request_id"])? {
+        Some(id) => id,
+        // Envoy's, its X-Request-Id.
+        None => text(&["request", "id"])?.unwrap_or_default(),
+    };
     let body = refusal.body(format, &request_id);
     let grpc_status = refusal.grpc_status().to_string();
     let mut headers = vec![("content-type", format.content_type())];
@@ -256,6 +276,21 @@ impl Owned {
             groups: self.groups.split('\n').filter(|group| !group.is_empty()).collect(),
         }
     }
+}
+
+/// `:path` as the route will rewrite it.
+fn upstream_target(headers: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Status> {
+    let path = headers.iter().find(|(name, _)| name == ":path").map_or(&[][..], |(_, value)| value);
+    match route_metadata(&[envoy::PATH_REWRITE])? {
+        Some(rewrite) => {
+            PathRewrite::parse(&rewrite).and_then(|rewrite| rewrite.apply(path)).ok_or(Status::BadArgument)
+        }
+        None => Ok(path.to_vec()),
+    }
+}
+
+fn route_metadata(path: &[&str]) -> Result<Option<String>, Status> {
+    text(&[&["xds", "route_metadata", "filter_metadata", envoy::NAMESPACE], path].concat())
 }
 
 /// An empty property says as little as an absent one: a consumer without a name is none.

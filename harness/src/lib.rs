@@ -1,7 +1,10 @@
 //! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
 //! the filter in, and all of them together as one stack.
 
+pub mod bench;
+pub mod cases;
 pub mod cli;
+pub mod conformance;
 pub mod demo;
 pub mod document;
 pub mod dogcatcher;

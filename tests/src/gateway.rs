@@ -17,6 +17,11 @@ pub fn lacks(ability: Ability) -> Option<&'static str> {
     gateway(Options::default()).lacks(ability)
 }
 
+/// The header of a response that has the request's id.
+pub fn request_id_header() -> &'static str {
+    gateway(Options::default()).request_id_header()
+}
+
 /// Brings up what a plan says on the gateway; the test is skipped where that cannot run.
 pub(crate) fn up(plan: &Plan<'_>, options: Options) -> anyhow::Result<Stack> {
     let gateway = gateway(options);

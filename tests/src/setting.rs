@@ -140,9 +140,19 @@ impl Setting {
 
     /// Replaces a client certificate by a new one with a new key.
     pub fn replace(&self, name: &str, change: impl FnOnce(Leaf) -> Leaf) {
-        let issued: Issued = self.stack.authority().issue(&change(Leaf::client(name))).unwrap();
+        self.put_in_place(name, &self.authority().issue(&change(Leaf::client(name))).unwrap());
+    }
+
+    /// Likewise, with its fingerprint told before it is in place.
+    pub fn replace_known(&self, name: &str, tell: impl FnOnce(String)) {
+        let issued = self.authority().issue(&Leaf::client(name)).unwrap();
+        tell(issued.fingerprint());
+        self.put_in_place(name, &issued);
+    }
+
+    fn put_in_place(&self, name: &str, issued: &Issued) {
         self.replaced.lock().unwrap().insert(name.to_owned(), issued.fingerprint());
-        self.stack.rotate(name, &issued).unwrap();
+        self.stack.rotate(name, issued).unwrap();
     }
 
     /// The fingerprint of the certificate that was put in place last, or is presented since the beginning.

@@ -5,16 +5,22 @@
 
 mod a_bad_policy_lets_nobody_in;
 mod bodies_stream_both_ways;
+mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
 mod identities_stay_apart;
 mod identity_headers_are_ours;
 mod last_known_good;
 mod no_certificate_no_request;
+mod no_decision_no_request;
 mod one_policy_one_decision;
+mod protocols;
 mod refusals_are_key_auths;
 mod rotation_loses_nothing;
+mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
+mod vaults;
+mod what_is_told;
 
 use std::process::ExitCode;
 
@@ -22,15 +28,21 @@ fn main() -> ExitCode {
     tests::run(&[
         a_bad_policy_lets_nobody_in::TESTS,
         bodies_stream_both_ways::TESTS,
+        consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
         identities_stay_apart::TESTS,
         identity_headers_are_ours::TESTS,
         last_known_good::TESTS,
         no_certificate_no_request::TESTS,
+        no_decision_no_request::TESTS,
         one_policy_one_decision::TESTS,
+        protocols::TESTS,
         refusals_are_key_auths::TESTS,
         rotation_loses_nothing::TESTS,
+        targets_of_an_upstream::TESTS,
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
+        vaults::TESTS,
+        what_is_told::TESTS,
     ])
 }

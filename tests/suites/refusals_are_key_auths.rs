@@ -1,6 +1,6 @@
 //! A refusal looks as Kong's key-auth would have written it.
 
-use tests::{Setting, raw, tests};
+use tests::{Setting, raw, request_id_header, tests};
 
 tests![
     each_refusal_has_key_auths_status_and_words,
@@ -31,7 +31,7 @@ fn each_refusal_has_key_auths_status_and_words() {
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["message"], message);
         let id = body["request_id"].as_str().unwrap();
-        assert!(head.contains(&format!("x-kong-request-id: {id}")), "{head}");
+        assert!(head.contains(&format!("{}: {id}", request_id_header())), "{head}");
         assert!(answer.body.starts_with("{\n  \"message\":\""), "{}", answer.body);
     }
     assert_eq!(setting.requests_upstream(), 0);

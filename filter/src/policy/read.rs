@@ -176,7 +176,12 @@ impl<'d> Place<'d> {
     }
 
     fn elements(self) -> Option<impl Iterator<Item = Place<'d>>> {
-        let Some(elements) = self.value.as_array() else { return self.refuse("a list") };
+        let elements: &[Value] = match self.value {
+            Value::Array(elements) => elements,
+            // Kong 3.9 hands over an empty list as `{}`: to Lua the two are one.
+            Value::Object(fields) if fields.is_empty() => &[],
+            _ => return self.refuse("a list"),
+        };
         let Self { path, found, .. } = self;
         let each = elements.iter().enumerate();
         Some(each.map(move |(index, value)| Place { value, path: format!("{path}[{index}]"), found }))

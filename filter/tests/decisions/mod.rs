@@ -469,6 +469,13 @@ const ROWS: &[Row] = &[
         edits: "-X-Consumer-Username +X-Consumer-Username=ann",
         ..PLAIN
     },
+    Row {
+        name: "an empty list may come as an empty object, as from Kong",
+        policy: r#"{"anonymous":"guest","consumers":[{"username":"guest","groups":{},"keys":{}}],"rules":{}}"#,
+        owed: "anonymous unchanged",
+        edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
+        ..PLAIN
+    },
 ];
 
 /// A policy, and all that is wrong with it, a line each.

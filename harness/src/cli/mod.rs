@@ -1,8 +1,11 @@
 //! Command line: one file per verb.
 
+mod bench;
 mod certs;
+mod conformance;
 mod demo;
 mod dogcatcher;
+mod envoy;
 mod gateway;
 mod keys;
 mod signals;
@@ -26,9 +29,12 @@ use crate::gateway::Unavailable;
 /// that is not here).
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
+        Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
+        Verb::Envoy(verb) => envoy::run(verb),
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Up(typed) => up::run(typed),
@@ -53,13 +59,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// What a gateway costs: variants of one route in turn under the same load, as a table
+    Bench(bench::Typed),
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// The same cases on every host, as a table
+    Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
     Demo(demo::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
+    /// Kong's declarative config for an Envoy
+    #[command(subcommand)]
+    Envoy(envoy::Verb),
     /// A gateway, in the foreground
     Gateway(gateway::Typed),
     /// API keys

@@ -3,9 +3,12 @@
 //! A suite sees [`Gateway`] and [`Running`] only; a driver knows its own gateway only.
 
 mod ability;
+mod ask;
 pub mod declarative;
+pub mod docker;
 pub mod embedded;
 mod engine;
+pub mod envoy;
 pub mod kong;
 mod wait;
 
@@ -36,6 +39,11 @@ pub trait Gateway: Send + Sync {
 
     /// Why this gateway does not do what others do; `None`: it does.
     fn lacks(&self, ability: Ability) -> Option<&'static str>;
+
+    /// The header of a response that has the request's id, in lower case.
+    fn request_id_header(&self) -> &'static str {
+        "x-kong-request-id"
+    }
 
     /// Brings a gateway up and returns once it serves.
     ///
@@ -68,6 +76,11 @@ pub trait Running: Send + Sync {
 
     /// What the gateway has logged so far.
     fn log(&self) -> String;
+
+    /// Ids of the processes that serve requests; none where that is this process.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Where `make filter` puts filters: `HARNESS_FILTERS`, else the nearest `filters` beside or above this executable.
@@ -84,13 +97,17 @@ pub fn filters() -> anyhow::Result<PathBuf> {
 }
 
 /// Gateways by the names that `--gateway` takes.
-pub const NAMES: [&str; 2] = ["embedded", "kong"];
+pub const NAMES: [&str; 4] = ["embedded", "envoy", "kong", "docker"];
 
 /// What a driver may be told; what is absent it finds by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The `envoy` to run. Absent: `ENVOY_BIN`, else `envoy` on PATH, else the one that `make envoy` has installed.
+    pub envoy_bin: Option<PathBuf>,
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
+    /// The image of Kong to run in a container. Absent: `HARNESS_KONG_IMAGE`, else [`docker::IMAGE`].
+    pub image: Option<String>,
     /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
     pub engine: Option<Engine>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
@@ -121,7 +138,9 @@ impl std::error::Error for Unavailable {}
 pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
     match name {
         "embedded" => Ok(Box::new(embedded::Embedded)),
+        "envoy" => Ok(Box::new(envoy::Envoy::find(options)?)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
+        "docker" => Ok(Box::new(docker::Docker::find(options)?)),
         _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),
     }
 }

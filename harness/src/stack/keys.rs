@@ -28,8 +28,18 @@ impl Keys {
         Ok(key)
     }
 
+    /// A text without any key or digest in it: in their places stand `<consumer>` and `<digest of consumer>`.
+    pub fn redact(&self, text: &str) -> String {
+        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().fold(text.to_owned(), |text, (consumer, key)| {
+            text.replace(key, &format!("<{consumer}>"))
+                .replace(&digest(key), &format!("<digest of {consumer}>"))
+        })
+    }
+
     /// Puts digests into a config: for each `<consumer>` the one of that consumer's key, and for the zeros
-    /// of the shipped config, which no key has, the one of `model-citizen`.
+    /// of the shipped config, which no key has, the one of `model-citizen`. `<key of consumer>` is the key itself,
+    /// for a gateway's own authentication.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -37,12 +47,19 @@ impl Keys {
         let nobody = "0".repeat(64);
         let mut filled = String::with_capacity(config.len());
         for (number, part) in config.replace(&nobody, "<model-citizen>").split('<').enumerate() {
-            match part.split_once('>').filter(|(name, _)| number > 0 && is_name(name)) {
-                Some((consumer, rest)) => {
+            let inside = part.split_once('>').filter(|_| number > 0);
+            let key_of =
+                |(inside, rest): (&'_ str, _)| Some((inside.strip_prefix("key of ")?.to_owned(), rest));
+            match (inside.filter(|(name, _)| is_name(name)), inside.and_then(key_of)) {
+                (Some((consumer, rest)), _) => {
                     filled += &digest(self.of(consumer)?);
                     filled += rest;
                 }
-                None => {
+                (None, Some((consumer, rest))) if is_name(&consumer) => {
+                    filled += &self.of(&consumer)?;
+                    filled += rest;
+                }
+                _ => {
                     filled += if number > 0 { "<" } else { "" };
                     filled += part;
                 }
@@ -73,5 +90,17 @@ mod tests {
         let (vet, citizen) = (digest(keys.of("vet").unwrap()), digest(keys.of("model-citizen").unwrap()));
         assert_eq!(filled, format!("a: {vet}, b: {citizen}, c: {vet}, d: 1 < 2"));
         assert_ne!(vet, citizen);
+    }
+
+    #[test]
+    fn what_was_filled_in_can_be_taken_out_again() {
+        let keys = Keys::default();
+        let written = "key <key of vet>, digest <vet>";
+        let filled = keys.put_into(written).unwrap();
+        assert_eq!(
+            filled,
+            format!("key {}, digest {}", keys.of("vet").unwrap(), digest(keys.of("vet").unwrap()))
+        );
+        assert_eq!(keys.redact(&filled), "key <vet>, digest <digest of vet>");
     }
 }

@@ -140,11 +140,16 @@ end
 -- @tparam string|nil name of the certificate
 -- @tparam string outcome "presented", "nothing to present" or why it was refused
 local function record(request, name, outcome)
-  kong.log.set_serialize_value("upstream_mtls", {
-    client_certificate = name,
-    fingerprint = outcome == "presented" and request.certificate.fingerprint or nil,
-    outcome = outcome,
-  })
+  local log = request.log
+  if not log then
+    log = {}
+    request.log = log
+    kong.log.set_serialize_value("upstream_mtls", log)
+  end
+
+  log.client_certificate = name
+  log.fingerprint = outcome == "presented" and request.certificate.fingerprint or nil
+  log.outcome = outcome
 
   if not requests then
     return

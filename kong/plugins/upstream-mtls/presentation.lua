@@ -14,7 +14,6 @@ local metrics = require "kong.plugins.upstream-mtls.metrics"
 local kong = kong
 local ngx = ngx
 local setmetatable = setmetatable
-local tostring = tostring
 
 
 local WEAK = { __mode = "k" }
@@ -28,6 +27,17 @@ local TLS = { https = true, grpcs = true, wss = true }
 local impossible
 
 
+local function child(parent, key)
+  local found = parent[key]
+  if not found then
+    found = {}
+    parent[key] = found
+  end
+
+  return found
+end
+
+
 -- Computed once for each certificate, anchors and settings, and kept with the certificate. Nothing in it refers
 -- to certificate or anchors, so that those which are rotated out can be collected.
 local function identity_of(certificate, anchors, verify, depth, scheme)
@@ -38,17 +48,14 @@ local function identity_of(certificate, anchors, verify, depth, scheme)
     of_certificate.identities = by_anchors
   end
 
-  local by_settings = by_anchors[anchors or NOTHING]
-  if not by_settings then
-    by_settings = {}
-    by_anchors[anchors or NOTHING] = by_settings
-  end
-
-  local settings = scheme .. tostring(verify) .. tostring(depth)
-  local known = by_settings[settings]
+  local by_scheme = child(by_anchors, anchors or NOTHING)
+  local by_verify = child(by_scheme, scheme)
+  -- nil, where nginx' own configuration decides, cannot be a key
+  local by_depth = child(by_verify, verify == nil and NOTHING or verify)
+  local known = by_depth[depth or NOTHING]
   if not known then
     known = { id = identity(certificate and certificate.digest, anchors and anchors.digest, verify, depth, scheme) }
-    by_settings[settings] = known
+    by_depth[depth or NOTHING] = known
   end
 
   return known

@@ -51,6 +51,23 @@ pub struct Service {
     pub upstream_mtls: Option<UpstreamMtls>,
 }
 
+impl Service {
+    /// nginx's `proxy_ssl_verify_depth`, where the service says nothing.
+    pub const TLS_VERIFY_DEPTH: u8 = 1;
+
+    /// Its name, or its id where it has none.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
+impl Route {
+    /// Its name, or its id where it has none.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
 /// Protocol towards the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -80,6 +97,8 @@ pub struct Route {
     pub preserve_host: bool,
     pub filters: Vec<Filter>,
     pub upstream_mtls: Option<UpstreamMtls>,
+    /// Where it stands in the document, for messages: `kong.yml:12: services[0].routes[0]`.
+    pub place: String,
 }
 
 /// One of a route's paths.

@@ -125,10 +125,25 @@ pub(super) fn filter(place: &Place<'_>, name: &str, config: Option<&Place<'_>>) 
         None => Vec::new(),
         Some(node) => match &node.value {
             Value::String(text) => text.clone().into_bytes(),
-            _ => node.to_json().to_string().into_bytes(),
+            _ => {
+                let mut config = node.to_json();
+                through_lua(&mut config);
+                config.to_string().into_bytes()
+            }
         },
     };
     Filter { name: name.to_owned(), config, place: place.describe() }
+}
+
+/// As a config comes out of Kong: an empty list as `{}`, since to Lua it is the same as an empty mapping.
+fn through_lua(config: &mut serde_json::Value) {
+    use serde_json::Value::{Array, Object};
+    match config {
+        Array(items) if items.is_empty() => *config = Object(serde_json::Map::new()),
+        Array(items) => items.iter_mut().for_each(through_lua),
+        Object(fields) => fields.values_mut().for_each(through_lua),
+        _ => {}
+    }
 }
 
 /// What to say of a plugin or filter that is not there.

@@ -61,6 +61,7 @@ pub(super) fn route(fields: &mut Fields<'_>, service: usize, index: usize, names
         preserve_host,
         filters: Vec::new(),
         upstream_mtls: None,
+        place: place.describe(),
     }
 }
 

@@ -90,8 +90,11 @@ impl Exchange<'_> {
             cleared: Vec::new(),
             shared: HashMap::new(),
         };
+        // To ngx_wasm_module the authority is nginx' server_name, which Kong sets, and the port that was come in at;
+        // whom the client asked for is in the header `host` (ngx_proxy_wasm_maps_get_authority).
+        let server = format!("kong:{}", self.connection.local.port());
         let mut filtering = Filtering::start(generation.chain(index));
-        if let Some(response) = filtering.request(&mut head, &target, &authority, &mut properties)? {
+        if let Some(response) = filtering.request(&mut head, &target, &server, &mut properties)? {
             return Ok((ANSWERED_BY_FILTER, response));
         }
 

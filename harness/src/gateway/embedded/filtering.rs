@@ -1,7 +1,6 @@
 //! What filters have to do with one request.
 
 use ::log::Level;
-use http::uri::Authority;
 use http::{Response, StatusCode, request};
 
 use super::body::full;
@@ -20,7 +19,8 @@ impl Filtering {
         Self((!chain.is_empty()).then(|| Stream::start(chain)))
     }
 
-    /// Lets the filters see the request and change it. `Some`: a filter answers it.
+    /// Lets the filters see the request and change it. `Some`: a filter answers it. `server` is what they take for the
+    /// authority.
     ///
     /// # Errors
     /// A filter trapped, or wrote what is no HTTP.
@@ -28,12 +28,11 @@ impl Filtering {
         &mut self,
         head: &mut request::Parts,
         target: &Target,
-        authority: &Authority,
+        server: &str,
         properties: &mut RequestProperties<'_>,
     ) -> Result<Option<Response<Body>>, Failed> {
         let Some(stream) = &mut self.0 else { return Ok(None) };
-        let mut shown =
-            headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), authority.as_str());
+        let mut shown = headers::to_wasm(&head.headers, head.method.as_str(), &target.for_filter(), server);
         match stream.request_headers(&mut shown, properties) {
             Ok(Outcome::Continue) => {
                 let written = headers::from_wasm(shown)
@@ -61,7 +60,11 @@ impl Filtering {
     }
 }
 
-fn answered(answer: LocalResponse) -> Result<Response<Body>, Failed> {
+fn answered(mut answer: LocalResponse) -> Result<Response<Body>, Failed> {
+    // As ngx_wasm_module does (ngx_http_wasm_local_response.c).
+    if !answer.body.is_empty() {
+        answer.body.push(b'\n');
+    }
     let invalid = || Failed::new(Failure::FilterTrapped, "a filter answered with what is no response");
     let mut response = Response::new(full(answer.body.into()));
     *response.status_mut() = StatusCode::from_u16(answer.status).map_err(|_| invalid())?;

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use time::OffsetDateTime;
 
 use super::log::Log;
-use super::upstream::{NoWay, Unusable, Way};
+use super::upstream::Way;
 use super::wasm::{Properties, Unsettable};
 use crate::gateway::declarative::{Route, Service};
 
@@ -85,13 +85,7 @@ impl Properties for RequestProperties<'_> {
 impl RequestProperties<'_> {
     /// In the words that the plugin on Kong uses; the log has it at length since the files were read.
     fn offer(&self, name: &str) -> Option<&'static str> {
-        let Err(no) = self.way.offer(name, self.now)? else { return Some("in_force") };
-        Some(match no {
-            NoWay::Certificate { why: Unusable::Expired(_), .. } => "expired",
-            NoWay::Certificate { why: Unusable::NotYetValid(_), .. } => "not yet valid",
-            NoWay::Certificate { why: Unusable::Unknown, .. } => "unknown",
-            _ => "unusable",
-        })
+        Some(self.way.offer(name, self.now)?.map_or_else(|no| no.word(), |()| "in_force"))
     }
 }
 

@@ -6,7 +6,7 @@ mod priority;
 use http::HeaderMap;
 
 use super::uri::{Strip, Target};
-use crate::gateway::declarative::{Config, Route};
+use crate::gateway::declarative::{Config, PathMatch, Route};
 use matcher::Matcher;
 
 /// The routes of a config, in the order in which they are tried.
@@ -48,6 +48,11 @@ impl Router {
         // atc-router keeps (priority, id) in a map and walks it from the end: the greater id wins a tie.
         matchers.sort_by(|a, b| (b.priority, &b.id).cmp(&(a.priority, &a.id)));
         Self { matchers }
+    }
+
+    /// Indices of routes in the order in which they are tried, each with those of its paths that count there.
+    pub fn in_order(&self) -> impl Iterator<Item = (usize, &[PathMatch])> {
+        self.matchers.iter().map(|matcher| (matcher.route, matcher.paths.as_slice()))
     }
 
     /// The route that the request takes. `None` is Kong's 404, `no Route matched with those values`.

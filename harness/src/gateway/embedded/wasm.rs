@@ -36,6 +36,7 @@ pub use worker::{ConfigureError, Worker};
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Names and values as they travel, `:method`, `:path`, `:scheme` and `:authority` of a request among them.
 /// Names are lower case where the host made them; a lookup is without regard to case.
@@ -51,6 +52,11 @@ pub trait Properties {
     /// # Errors
     /// There is no such property to set, or its owner refuses the value: the filter traps, as on Kong.
     fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable>;
+
+    /// What a filter's clock says.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
 
     /// Takes a line that a filter logs.
     fn log(&mut self, level: log::Level, filter: &str, message: &str) {

@@ -1,19 +1,15 @@
 //! What is asked of a running Kong over HTTP.
 
 use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+
+use crate::gateway::ask::Peer;
 
 /// Asks a Kong's status listener whether all of its workers serve.
 ///
@@ -45,31 +41,16 @@ fn message(code: StatusCode, answer: &[u8]) -> String {
     answer["message"].as_str().map_or_else(|| code.to_string(), str::to_owned)
 }
 
-/// One request on a connection of its own. Callers may be within a runtime or not, so it has a thread of its own.
+/// Asks a Kong.
+///
+/// # Errors
+/// It doesn't answer.
 pub fn ask(
     to: SocketAddr,
     request: http::request::Builder,
     body: Bytes,
 ) -> anyhow::Result<(StatusCode, Bytes)> {
-    let request = request.header(HOST, to.to_string()).body(Full::new(body))?;
-    let exchange = async {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(TcpStream::connect(to).await?)).await?;
-        let answer = async {
-            let answer = sender.send_request(request).await?;
-            let code = answer.status();
-            anyhow::Ok((code, answer.into_body().collect().await?.to_bytes()))
-        };
-        tokio::pin!(answer);
-        tokio::select! {
-            answer = &mut answer => answer,
-            ended = connection => { ended?; answer.await }
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ask = || runtime.block_on(async { timeout(PATIENCE, exchange).await.context("no answer in time")? });
-    thread::scope(|scope| scope.spawn(ask).join())
-        .unwrap_or_else(|_| Err(anyhow!("panicked")))
-        .with_context(|| format!("cannot ask Kong at {to}"))
+    Peer::Tcp(to).ask(request, body, PATIENCE).with_context(|| format!("cannot ask Kong at {to}"))
 }
 
 /// A large config is checked in well under a minute.

@@ -19,7 +19,7 @@ pub(super) struct Matcher {
     methods: Vec<String>,
     hosts: Vec<HostMatch>,
     headers: Vec<(String, Vec<HeaderMatch>)>,
-    paths: Vec<PathMatch>,
+    pub(super) paths: Vec<PathMatch>,
 }
 
 impl Matcher {

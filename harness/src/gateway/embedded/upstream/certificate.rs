@@ -14,12 +14,15 @@ use time::format_description::well_known::Rfc3339;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::identity::Digest;
+use crate::gateway::declarative::PemPair;
 
 /// A chain with the key of its leaf. No `Debug`: it holds a private key.
 pub struct ClientCertificate {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) digest: Digest,
     pub leaf: Leaf,
+    /// What it was read from.
+    pub pem: PemPair,
 }
 
 /// What may be told about a certificate.
@@ -39,6 +42,8 @@ impl ClientCertificate {
     /// One of them cannot be read, or they do not belong together. Whether the certificate is within
     /// its validity is another question: [`Leaf::check`].
     pub fn parse(chain: &[u8], key: &[u8]) -> Result<Self, Unusable> {
+        let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
+        let pem = PemPair { chain: text(chain), key: text(key) };
         let chain = certificates(chain)?;
         let leaf = Leaf::of(&chain[0])?;
         // What the parser says of a key may quote it.
@@ -48,7 +53,7 @@ impl ClientCertificate {
         let digest = Digest::of_certificate(&chain, &public, key.secret_der());
         let key = CertifiedKey::new(chain, signing);
         match key.keys_match() {
-            Ok(()) => Ok(Self { key: Arc::new(key), digest, leaf }),
+            Ok(()) => Ok(Self { key: Arc::new(key), digest, leaf, pem }),
             Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(Unusable::Mismatch),
             Err(_) => Err(Unusable::NoCertificate("the leaf has no readable public key".into())),
         }

@@ -24,6 +24,7 @@ use tower_service::Service;
 use super::Terms;
 use super::identity::Identity;
 use super::trust::Verifier;
+use crate::gateway::declarative as kong;
 
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// A body on its way to an upstream.
@@ -42,6 +43,16 @@ pub struct Destination {
 }
 
 impl Destination {
+    pub fn of(service: &kong::Service) -> Self {
+        Self {
+            https: service.protocol == kong::Protocol::Https,
+            host: service.host.clone(),
+            port: service.port,
+            connect_timeout: service.connect_timeout,
+            retries: service.retries,
+        }
+    }
+
     /// As `Host` names it: without the port that its scheme has anyway.
     pub fn authority(&self) -> String {
         let usual = if self.https { 443 } else { 80 };

@@ -10,9 +10,7 @@ use super::client::Destination;
 use super::trust::{Anchors, Verification};
 use super::watched::{Material, Watched};
 use super::way::{Plugin, Upstreams, Way};
-use crate::gateway::declarative::{
-    CertificateSource, Config, PemPair, Protocol, Service, Trust, UpstreamMtls,
-};
+use crate::gateway::declarative::{CertificateSource, Config, PemPair, Service, Trust, UpstreamMtls};
 
 impl Upstreams {
     /// Files that `before` has watched already are not watched anew: what was good in them is still good.
@@ -46,7 +44,12 @@ impl Compiler<'_> {
                 let plugin = service.upstream_mtls.as_ref();
                 let plugin = plugin
                     .map(|mtls| self.plugin(format!("service {}", service.name), mtls, &entities, &cas));
-                (destination(service), plugin.or(global.clone()), own, self.verification(service, &cas))
+                (
+                    Arc::new(Destination::of(service)),
+                    plugin.or(global.clone()),
+                    own,
+                    self.verification(service, &cas),
+                )
             })
             .collect();
         for route in &config.routes {
@@ -114,7 +117,7 @@ impl Compiler<'_> {
         let place = format!("service {}", service.name);
         match self.anchors(&place, &service.ca_certificates, cas) {
             Some(anchors) => {
-                let depth = service.tls_verify_depth.unwrap_or(DEPTH);
+                let depth = service.tls_verify_depth.unwrap_or(Service::TLS_VERIFY_DEPTH);
                 Verification::Against { anchors: Arc::new(anchors), depth }
             }
             None => Verification::Off, // never used: there is a problem now
@@ -177,16 +180,3 @@ fn watched<T: Material>(
     here.push(watched.clone());
     watched
 }
-
-fn destination(service: &Service) -> Arc<Destination> {
-    Arc::new(Destination {
-        https: service.protocol == Protocol::Https,
-        host: service.host.clone(),
-        port: service.port,
-        connect_timeout: service.connect_timeout,
-        retries: service.retries,
-    })
-}
-
-/// nginx's `proxy_ssl_verify_depth`.
-const DEPTH: u8 = 1;

@@ -27,7 +27,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn pool_key(&self, destination: &Arc<Destination>) -> PoolKey {
+    /// What a connection under these terms belongs to.
+    pub fn pool_key(&self, destination: &Arc<Destination>) -> PoolKey {
         let certificate = self.certificate.as_ref().map(|certificate| &certificate.digest);
         let identity = Identity::of(certificate, self.verification.identity(), &destination.host);
         PoolKey { identity, destination: destination.clone() }

@@ -151,6 +151,7 @@ fn config(port: u16, mtls: UpstreamMtls) -> Config {
         preserve_host: false,
         filters: Vec::new(),
         upstream_mtls: None,
+        place: String::new(),
     };
     Config { services: vec![service], routes: vec![route], upstream_mtls: Some(mtls), ..Config::default() }
 }

@@ -16,6 +16,8 @@ use super::identity::{Digest, Trusted};
 pub struct Anchors {
     anchors: Vec<TrustAnchor<'static>>,
     digest: Digest,
+    /// What they were read from.
+    pub pem: String,
     /// When the first of them expires, for metrics. As in OpenSSL's and webpki's way of seeing an
     /// anchor, its own dates decide nothing.
     pub not_after: OffsetDateTime,
@@ -37,7 +39,7 @@ impl Anchors {
                 .map_err(|_| Unusable::NoCertificate("a certificate that cannot be a trust anchor".into()))?;
             anchors.push(anchor.to_owned());
         }
-        Ok(Self { anchors, digest, not_after })
+        Ok(Self { anchors, digest, pem: String::from_utf8_lossy(pem).into_owned(), not_after })
     }
 }
 

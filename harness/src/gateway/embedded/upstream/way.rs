@@ -141,6 +141,18 @@ fn usable(
     checked.map_err(|why| NoWay::Certificate { name: name.into(), why })
 }
 
+impl NoWay {
+    /// What a filter is told, in the word that the plugin on Kong uses.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Certificate { why: Unusable::Expired(_), .. } => "expired",
+            Self::Certificate { why: Unusable::NotYetValid(_), .. } => "not yet valid",
+            Self::Certificate { why: Unusable::Unknown, .. } => "unknown",
+            Self::Certificate { .. } | Self::Plaintext | Self::Trust(_) => "unusable",
+        }
+    }
+}
+
 impl fmt::Display for NoWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

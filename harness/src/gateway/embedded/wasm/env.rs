@@ -1,7 +1,7 @@
 //! Host calls on everything but headers: log, clock, configuration, properties, local responses, metrics.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use wasmtime::Caller;
 
@@ -42,7 +42,8 @@ pub(super) fn get_current_time(caller: &mut Caller<'_, Host>, time: u32) -> Resu
 
 /// Since 1970, until 2554; before and after, the nearest of them.
 pub(super) fn nanoseconds() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed =
+        PROPERTIES.with(|properties| properties.now()).duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
 }
 

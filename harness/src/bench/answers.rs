@@ -1,0 +1,66 @@
+//! Answers on a connection that is kept alive, read no further than a measurement needs.
+
+use anyhow::{Context, bail, ensure};
+use httparse::{EMPTY_HEADER, Response, Status};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// What comes back on one connection.
+pub struct Answers {
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+/// One answer.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub body: &'a [u8],
+    /// Whether the connection ends here.
+    pub is_last: bool,
+}
+
+impl Answers {
+    pub fn new() -> Self {
+        Self { buffer: vec![0; LONGEST], filled: 0 }
+    }
+
+    /// The next answer, whole. Nothing may be under way behind it.
+    ///
+    /// # Errors
+    /// The connection ends before, or what comes is not HTTP with a length.
+    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<Answer<'_>> {
+        self.filled = 0;
+        let (status, body, is_last) = loop {
+            ensure!(self.filled < self.buffer.len(), "an answer is longer than {LONGEST} bytes");
+            match stream.read(&mut self.buffer[self.filled..]).await? {
+                0 => bail!("the connection ended before the answer did"),
+                more => self.filled += more,
+            }
+            if let Some(whole) = whole(&self.buffer[..self.filled])? {
+                break whole;
+            }
+        };
+        Ok(Answer { status, body: &self.buffer[body..self.filled], is_last })
+    }
+}
+
+/// Status, where the body starts, and whether the connection ends; nothing unless all of it is there.
+fn whole(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, bool)>> {
+    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    let mut response = Response::new(&mut headers);
+    let Status::Complete(body) = response.parse(bytes)? else { return Ok(None) };
+    let (mut length, mut is_last) = (None, false);
+    for header in response.headers.iter() {
+        if header.name.eq_ignore_ascii_case("content-length") {
+            length = Some(std::str::from_utf8(header.value)?.parse::<usize>()?);
+        } else if header.name.eq_ignore_ascii_case("connection") {
+            is_last = header.value.eq_ignore_ascii_case(b"close");
+        }
+    }
+    let length = length.context("an answer without Content-Length")?;
+    let came = bytes.len() - body;
+    ensure!(came <= length, "more came than one answer");
+    Ok((came == length).then_some((response.code.unwrap_or_default(), body, is_last)))
+}
+
+const LONGEST: usize = 16 * 1024;
+const MOST_HEADERS: usize = 64;

@@ -1,0 +1,141 @@
+//! Load: connections that are kept alive, each with one request under way, and every answer checked.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::answers::Answers;
+use super::cores::Core;
+
+/// What is asked, again and again, and what is owed. No `Debug`: it holds an API key.
+#[derive(Clone)]
+pub struct Target {
+    pub name: String,
+    pub address: SocketAddr,
+    /// As it goes over the wire.
+    pub request: Arc<[u8]>,
+    /// The answer's whole body.
+    pub owed: Arc<[u8]>,
+}
+
+/// Load on one target until it is dropped.
+pub struct Load {
+    target: String,
+    answered: Arc<AtomicU64>,
+    failure: Receiver<anyhow::Error>,
+    stop: Option<watch::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Load {
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(target: &Target, connections: usize, core: Core) -> anyhow::Result<Self> {
+        let answered = Arc::new(AtomicU64::new(0));
+        let (fail, failure) = channel();
+        let (stop, mut stopped) = watch::channel(());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut load =
+            Self { target: target.name.clone(), answered, failure, stop: Some(stop), thread: None };
+        let (target, answered) = (target.clone(), load.answered.clone());
+        let generate = async move {
+            let mut all = JoinSet::new();
+            for _ in 0..connections {
+                all.spawn(keep_asking(target.clone(), answered.clone()));
+            }
+            tokio::select! {
+                _ = stopped.changed() => (),
+                Some(ended) = all.join_next() => {
+                    let error = ended.map_or_else(Into::into, |outcome| match outcome {
+                        Ok(never) => match never {},
+                        Err(error) => error,
+                    });
+                    let _ = fail.send(error);
+                }
+            }
+        };
+        let thread = move || {
+            core.take();
+            runtime.block_on(generate);
+        };
+        load.thread = Some(std::thread::Builder::new().name("load".into()).spawn(thread)?);
+        Ok(load)
+    }
+
+    /// How many answers there have been.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Lets it go on for a while, and longer where there is no answer yet.
+    ///
+    /// # Errors
+    /// An answer is not what is owed, or there is none for long.
+    pub fn go_on(&self, time: Duration) -> anyhow::Result<()> {
+        let (started, before) = (Instant::now(), self.answered());
+        loop {
+            match self.failure.recv_timeout(time) {
+                Err(RecvTimeoutError::Timeout) if self.answered() > before => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if started.elapsed() < PATIENCE => (),
+                Err(RecvTimeoutError::Timeout) => bail!("{}: no answer", self.target),
+                Ok(error) => return Err(error).with_context(|| self.target.clone()),
+                Err(RecvTimeoutError::Disconnected) => bail!("{}: the load ended by itself", self.target),
+            }
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Sends one request on a connection of its own: its status, and its body.
+///
+/// # Errors
+/// There is no answer.
+pub fn ask(address: SocketAddr, request: &[u8]) -> anyhow::Result<(u16, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request).await?;
+        let mut answers = Answers::new();
+        let answer = tokio::time::timeout(PATIENCE, answers.next(&mut stream)).await??;
+        Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
+    })
+}
+
+async fn keep_asking(target: Target, answered: Arc<AtomicU64>) -> anyhow::Result<std::convert::Infallible> {
+    let mut answers = Answers::new();
+    loop {
+        let mut stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        // A gateway ends a connection after so many requests, and says so in the last answer.
+        let mut goes_on = true;
+        while goes_on {
+            stream.write_all(&target.request).await?;
+            let answer = answers.next(&mut stream).await?;
+            let body = || String::from_utf8_lossy(answer.body);
+            ensure!(answer.status == 200, "answered with {}: {}", answer.status, body());
+            ensure!(*answer.body == *target.owed, "the upstream saw {:?}", body());
+            goes_on = !answer.is_last;
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// For the first answer of a gateway, which may still be connecting.
+const PATIENCE: Duration = Duration::from_secs(30);

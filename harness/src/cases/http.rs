@@ -1,0 +1,121 @@
+//! Requests byte for byte, for what an HTTP client would mend on the way: odd paths, duplicates, bad bytes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::{Answer, Request};
+use crate::stack::Keys;
+
+impl Request {
+    /// What goes over the wire, with `prefix` before the target; the connection ends with the answer.
+    ///
+    /// # Errors
+    /// The system gives no random bytes for a key.
+    pub fn bytes(&self, prefix: &str, keys: &Keys) -> anyhow::Result<Vec<u8>> {
+        let fill = |text: &super::Text| text.fill(keys, "");
+        let mut bytes = fill(&self.method)?;
+        bytes.push(b' ');
+        bytes.extend_from_slice(prefix.as_bytes());
+        bytes.extend_from_slice(&fill(&self.target)?);
+        bytes.extend_from_slice(b" HTTP/1.1\r\nConnection: close\r\n");
+        if !self.has("host") {
+            bytes.extend_from_slice(format!("Host: {HOST}\r\n").as_bytes());
+        }
+        for (name, value) in &self.headers {
+            for part in [&fill(name)?, &b": "[..], &fill(value)?, b"\r\n"] {
+                bytes.extend_from_slice(part);
+            }
+        }
+        let body = self.body.as_ref().map(fill).transpose()?;
+        if let Some(body) = &body
+            && !self.has("content-length")
+            && !self.has("transfer-encoding")
+        {
+            bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend(body.into_iter().flatten());
+        Ok(bytes)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(each, _)| each.to_string().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Sends bytes and reads until the other side closes.
+///
+/// # Errors
+/// Nobody listens there.
+pub fn send(to: SocketAddr, request: &[u8]) -> std::io::Result<Answer> {
+    let mut connection = TcpStream::connect(to)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(request)?;
+    let mut bytes = Vec::new();
+    // A reset after the answer is the answer's end too.
+    let _ = connection.read_to_end(&mut bytes);
+    Ok(answer(&bytes))
+}
+
+fn answer(bytes: &[u8]) -> Answer {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let (head, body) = match end {
+        Some(end) => (&bytes[..end], &bytes[end + 4..]),
+        None => (bytes, &[][..]),
+    };
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    let answer = Answer { status, headers, body: String::new() };
+    let chunked =
+        answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+    let body = if chunked { unchunked(body) } else { body.to_vec() };
+    Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer }
+}
+
+/// RFC 9112, section 7.1, as far as it came.
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = String::from_utf8_lossy(&rest[..end]);
+        let size = size.split(';').next().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let Some(chunk) = size.filter(|size| *size > 0).and_then(|size| rest.get(end + 2..end + 2 + size))
+        else {
+            break;
+        };
+        body.extend_from_slice(chunk);
+        rest = rest.get(end + 4 + chunk.len()..).unwrap_or_default();
+    }
+    body
+}
+
+/// What a request asks for whose headers do not say.
+pub(super) const HOST: &str = "gateway.example";
+
+/// Longer than any gateway of a suite waits for its upstream.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_however_it_is_framed() {
+        let rows: [(&[u8], u16, &str); 4] = [
+            (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nwhole", 200, "whole"),
+            (b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\na;x\r\n, two, thr\r\n0\r\n\r\n", 401, "one, two, thr"),
+            (b"HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+            (b"", 0, ""),
+        ];
+        for (bytes, status, body) in rows {
+            let came = answer(bytes);
+            assert_eq!((came.status, came.body.as_str()), (status, body));
+        }
+        assert_eq!(answer(rows[0].0).header("a"), Some("b"));
+    }
+}

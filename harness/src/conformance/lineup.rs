@@ -1,0 +1,82 @@
+//! Who is asked, and who is not here to be asked.
+
+use super::core::Core;
+use super::gateway::Whole;
+use super::key_auth::KeyAuth;
+use super::wasm::Module;
+use super::{Column, Host};
+use crate::cases::Suite;
+use crate::gateway::{self, Gateway, Options, Unavailable};
+
+/// Everybody's answers.
+#[derive(Default)]
+pub struct Lineup {
+    pub columns: Vec<Column>,
+    pub absent: Vec<Absent>,
+}
+
+/// A host that is not here.
+pub struct Absent {
+    pub host: String,
+    pub why: String,
+}
+
+impl Lineup {
+    /// Asks the core and the module, and of the other hosts those of these names. `tell` hears who is being asked.
+    ///
+    /// # Errors
+    /// A host that is here could not be asked.
+    pub fn ask(
+        names: &[&str],
+        options: &Options,
+        suites: &[Suite],
+        tell: impl Fn(&str),
+    ) -> anyhow::Result<Self> {
+        let mut lineup = Self::default();
+        tell("core");
+        lineup.add(&Core::default(), suites)?;
+        tell("wasm");
+        lineup.add(&Module::load()?, suites)?;
+        for name in names {
+            tell(name);
+            let found = gateway_of(name, options);
+            let asked = found.and_then(|gateway| lineup.gateway(name, &*gateway, suites));
+            match asked {
+                Err(error) if error.is::<Unavailable>() => {
+                    lineup.absent.push(Absent { host: (*name).to_owned(), why: format!("{error:#}") });
+                }
+                asked => asked?,
+            }
+        }
+        Ok(lineup)
+    }
+
+    fn gateway(&mut self, name: &str, gateway: &dyn Gateway, suites: &[Suite]) -> anyhow::Result<()> {
+        match name {
+            KEY_AUTH => self.add(&KeyAuth::up(gateway, suites)?, suites),
+            _ => self.add(&Whole::up(name, gateway, suites)?, suites),
+        }
+    }
+
+    fn add(&mut self, host: &dyn Host, suites: &[Suite]) -> anyhow::Result<()> {
+        self.columns.push(Column::of(host, suites)?);
+        Ok(())
+    }
+
+    /// How many answers are neither as owed nor a difference with a reason.
+    pub fn wrong(&self) -> usize {
+        self.columns.iter().map(|column| column.wrong().count()).sum()
+    }
+}
+
+/// Key-auth is Kong's.
+fn gateway_of(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
+    gateway::by_name(if name == KEY_AUTH { "kong" } else { name }, options)
+}
+
+/// All who may be asked beside the core and the module.
+pub fn others() -> impl Iterator<Item = &'static str> {
+    gateway::NAMES.into_iter().chain([KEY_AUTH])
+}
+
+const KEY_AUTH: &str = "key-auth";

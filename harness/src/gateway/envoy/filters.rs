@@ -1,0 +1,58 @@
+//! A route's filters: the wasm filters of its service and its own, and what makes their choice count.
+//!
+//! They stand in the route itself (the filter `filter_chain`), not in the listener: a new config then counts from the
+//! next request on, on connections that are open too. A new listener would let its old connections go on under the
+//! config before, for minutes.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::gateway::declarative::Filter;
+
+/// What a listener's `http_filters` has to hold, for [`chain`] to count.
+pub fn placeholder() -> Value {
+    json!({ "name": NAME, "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfig",
+    } })
+}
+
+/// A route's `typed_per_filter_config`.
+pub fn chain<'f>(filters: impl Iterator<Item = &'f Filter>, directory: &Path) -> Value {
+    let mut chain: Vec<_> =
+        filters.enumerate().map(|(index, filter)| wasm(index, filter, directory)).collect();
+    // Without a filter's own doing: the route, chosen before its filters ran, is looked up again, and with it the
+    // cluster. Where that did not happen, there would be no cluster: nothing is sent.
+    chain.push(json!({ "name": "choice", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+        "clear_route_cache": true,
+    } }));
+    json!({ NAME: {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
+        "filter_chain": { "filters": chain },
+    } })
+}
+
+/// All filters of one name have one VM per worker; each config is a root context in it.
+fn wasm(index: usize, filter: &Filter, directory: &Path) -> Value {
+    let Filter { name, config, place: _ } = filter;
+    json!({ "name": format!("{name}-{index}"), "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": name,
+            // A filter that broke is started anew; until it is, there are 503s. Never FAIL_OPEN.
+            "failure_policy": "FAIL_RELOAD",
+            "vm_config": {
+                "vm_id": name,
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "local": { "filename": directory.join(format!("{name}.wasm")) } },
+            },
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": String::from_utf8_lossy(config),
+            },
+        },
+    } })
+}
+
+const NAME: &str = "filters";

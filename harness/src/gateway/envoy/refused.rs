@@ -1,0 +1,86 @@
+//! What a config asks for that is not done on Envoy, each with its place.
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+use mtls_policy::policy::Policy;
+use serde_json::Value;
+
+use super::POLICY;
+use crate::gateway::declarative::{Config, Filter, PathMatch, Route};
+
+/// Looks at what the translation cannot carry over, and at every policy.
+///
+/// # Errors
+/// All that is wrong, one a line.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    let changed = changed_headers(config);
+    let mut problems: Vec<_> = config.routes.iter().flat_map(|route| unsupported(route, &changed)).collect();
+    for filter in filters(config).filter(|filter| filter.name == POLICY) {
+        if let Err(wrong) = Policy::compile(&filter.config) {
+            problems.extend(wrong.iter().map(|problem| format!("{}: {problem}", filter.place)));
+        }
+    }
+    if !problems.is_empty() {
+        bail!(problems.join("\n"));
+    }
+    Ok(())
+}
+
+fn unsupported(route: &Route, changed: &BTreeSet<String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut problem = |field: &str, why: String| problems.push(format!("{}.{field}: {why}", route.place));
+    if route.strip_path && route.paths.iter().any(|path| matches!(path, PathMatch::Regex(_))) {
+        problem(
+            "paths",
+            "a regex with strip_path is not supported on Envoy, where a filter cannot know what of the path goes: \
+             write a prefix, or strip_path: false"
+                .to_owned(),
+        );
+    }
+    if route.hosts.iter().any(|host| host.port.is_some()) {
+        problem("hosts", "a port is not supported on Envoy: leave it out".to_owned());
+    }
+    for (name, _) in route.headers.iter().filter(|(name, _)| changed.contains(&dashed(name))) {
+        problem(
+            &format!("headers.{name}"),
+            "not supported on Envoy, which looks the route up again after a filter has changed this header: \
+             match by another"
+                .to_owned(),
+        );
+    }
+    problems
+}
+
+/// Headers, [`dashed`], that filters take away or set. Envoy looks up the route of a request once more after its
+/// filters; it is the same route, as long as no route's conditions are about what they change.
+fn changed_headers(config: &Config) -> BTreeSet<String> {
+    let mut changed = BTreeSet::new();
+    for filter in filters(config) {
+        changed.extend(IDENTITY.map(str::to_owned));
+        let policy: Value = serde_json::from_slice(&filter.config).unwrap_or_default();
+        match policy["key_names"].as_array() {
+            Some(names) => changed.extend(names.iter().filter_map(Value::as_str).map(dashed)),
+            None => drop(changed.insert("apikey".to_owned())),
+        }
+    }
+    changed
+}
+
+fn filters(config: &Config) -> impl Iterator<Item = &Filter> {
+    let services = config.services.iter().flat_map(|service| &service.filters);
+    services.chain(config.routes.iter().flat_map(|route| &route.filters))
+}
+
+/// One spelling for all that upstreams may take for one name.
+fn dashed(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+const IDENTITY: [&str; 5] = [
+    "x-anonymous-consumer",
+    "x-consumer-custom-id",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+];

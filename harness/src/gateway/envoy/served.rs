@@ -1,0 +1,206 @@
+//! An Envoy that serves, and what keeps its certificates fresh.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fs, thread};
+
+use anyhow::{Context, anyhow, bail};
+use time::OffsetDateTime;
+
+use super::admin::Admin;
+use super::files::{self, Files};
+use super::listener::{PROXY, STATUS};
+use super::plan::Plan;
+use super::process::{self, Process};
+use super::published::Published;
+use super::{bootstrap, translation};
+use crate::gateway::declarative::Config;
+use crate::gateway::embedded::upstream::{Pools, Upstreams, refresh};
+use crate::gateway::wait::until;
+use crate::gateway::{Running, Setup};
+
+/// An Envoy that serves. Dropping it ends it and removes its directory.
+pub struct Served {
+    core: Arc<Core>,
+    proxy: SocketAddr,
+    status: Option<SocketAddr>,
+    stop: Option<Sender<()>>,
+    watching: Option<JoinHandle<()>>,
+}
+
+/// What the watching thread shares.
+struct Core {
+    // In this order: the process is gone before its directory.
+    process: Process,
+    admin: Admin,
+    files: Files,
+    config: PathBuf,
+    filters: PathBuf,
+    /// Held by whoever changes what is in force, from what it looks at until it is done.
+    in_force: Mutex<InForce>,
+}
+
+struct InForce {
+    config: Config,
+    upstreams: Upstreams,
+    published: Published,
+}
+
+impl Served {
+    /// Brings an Envoy up, and returns once it serves.
+    ///
+    /// # Errors
+    /// The config is refused, or Envoy doesn't serve; the end of its log.
+    pub fn start(bin: &Path, setup: &Setup) -> anyhow::Result<Self> {
+        let absolute =
+            |path: &Path| path.canonicalize().with_context(|| format!("cannot read {}", path.display()));
+        let (file, filters) = (absolute(&setup.config)?, absolute(&setup.filters)?);
+        let files = Files::new()?;
+        let (config, upstreams) = load(&file, &filters, None)?;
+        let mut published = Published::default();
+        let plan = look(&config, &upstreams, &files);
+        published.write(&config, &plan, &filters, &files)?;
+        files::write(&files.bootstrap(), &bootstrap::driven(setup.proxy, setup.status, &files))?;
+
+        let core = Arc::new(Core {
+            process: Process::start(bin, &files)?,
+            admin: Admin::at(files.admin()),
+            files,
+            config: file,
+            filters,
+            in_force: Mutex::new(InForce { config, upstreams, published }),
+        });
+        core.await_ready()
+            .with_context(|| format!("Envoy does not start; the end of its log:\n{}", core.last_lines(0)))?;
+        let proxy = core.admin.listener(PROXY)?;
+        let status = setup.status.map(|_| core.admin.listener(STATUS)).transpose()?;
+        let (stop, stopped) = channel();
+        let watched = core.clone();
+        let watching = thread::Builder::new().name("envoy".into()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(watched.pause()) {
+                watched.refresh();
+            }
+        })?;
+        Ok(Self { core, proxy, status, stop: Some(stop), watching: Some(watching) })
+    }
+}
+
+impl Running for Served {
+    fn proxy(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    fn status(&self) -> Option<SocketAddr> {
+        self.status
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        self.core.reload()
+    }
+
+    fn log(&self) -> String {
+        self.core.log()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(watching) = self.watching.take() {
+            let _ = watching.join();
+        }
+    }
+}
+
+impl Core {
+    fn await_ready(&self) -> anyhow::Result<()> {
+        match until(STARTING, || {
+            if self.admin.is_ready() { Some(true) } else { (!self.process.runs()).then_some(false) }
+        }) {
+            Some(true) => Ok(()),
+            Some(false) => bail!("it ended"),
+            None => bail!("it is not ready"),
+        }
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        let mut in_force = self.in_force();
+        let (config, upstreams) = load(&self.config, &self.filters, Some(&in_force.upstreams))?;
+        let plan = look(&config, &upstreams, &self.files);
+        let before = self.log().len();
+        (in_force.published)
+            .replace(&config, &plan, &self.filters, &self.files, &self.admin)
+            .map_err(|error| anyhow!("{error:#}; the end of its log:\n{}", self.last_lines(before)))?;
+        (in_force.config, in_force.upstreams) = (config, upstreams);
+        Ok(())
+    }
+
+    /// Looks at the certificate files once, and at the clock.
+    fn refresh(&self) {
+        let mut in_force = self.in_force();
+        let InForce { config, upstreams, published } = &mut *in_force;
+        let plan = look(config, upstreams, &self.files);
+        if let Err(error) = published.replace(config, &plan, &self.filters, &self.files, &self.admin) {
+            note(&self.files, &format!("upstream-mtls: what is new is not in force: {error:#}"));
+        }
+    }
+
+    /// Until the next look at the files.
+    fn pause(&self) -> Duration {
+        self.in_force().upstreams.interval.unwrap_or(IDLE).min(IDLE)
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.files.log()).unwrap_or_default()).into_owned()
+    }
+
+    /// The end of what was logged from a place on.
+    fn last_lines(&self, from: usize) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.get(from..).unwrap_or_default().lines().collect();
+        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    }
+}
+
+fn load(file: &Path, filters: &Path, before: Option<&Upstreams>) -> anyhow::Result<(Config, Upstreams)> {
+    let config = translation::load(file, filters)?;
+    let upstreams = Upstreams::compile(&config, before)
+        .map_err(|problems| anyhow!(problems.join("\n")))
+        .with_context(|| file.display().to_string())?;
+    Ok((config, upstreams))
+}
+
+/// What is in force by the files as they are now. What has changed in them is logged.
+fn look(config: &Config, upstreams: &Upstreams, files: &Files) -> Plan {
+    let now = OffsetDateTime::now_utc();
+    // Connections are Envoy's, here are none to close.
+    for change in refresh(upstreams, &Pools::default(), now) {
+        note(files, &change.to_string());
+    }
+    Plan::in_force(config, upstreams, now)
+}
+
+/// Adds a line of the driver's own to Envoy's log.
+fn note(files: &Files, text: &str) {
+    let written = process::log(files).and_then(|mut log| log.write_all(format!("{text}\n").as_bytes()));
+    if let Err(error) = written {
+        log::error!("{text} (and this cannot be logged: {error})");
+    }
+}
+
+const STARTING: Duration = Duration::from_secs(30);
+
+/// Where no files are looked at, the clock still is: for certificates that no filter selects.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Lines of the log that an error shows.
+const SHOWN: usize = 15;

@@ -1,0 +1,72 @@
+//! For tests of drivers: a config of one route, which answers who has the key, and asking it.
+
+use std::fs;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use tempfile::TempDir;
+
+use super::admin::ask;
+use crate::gateway::{Running, Setup};
+use crate::stack::ANY_PORT;
+
+/// A config in a directory of its own.
+pub struct Door {
+    pub setup: Setup,
+    _directory: TempDir,
+}
+
+impl Door {
+    /// Its message is `one`, its key `sesame`.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let filters = directory.path().join("filters");
+        fs::create_dir(&filters).unwrap();
+        let config = directory.path().join("kong.yml");
+        let door =
+            Self { setup: Setup { config, filters, proxy: ANY_PORT, status: None }, _directory: directory };
+        door.change("one", "sesame", "");
+        door
+    }
+
+    /// Another message and key, and any text behind them.
+    pub fn change(&self, message: &str, key: &str, more: &str) {
+        let config = format!(
+            r#"_format_version: "3.0"
+consumers:
+- username: ali
+  keyauth_credentials: [{{key: {key}}}]
+routes:
+- name: door
+  paths: [/door]
+  plugins:
+  - name: key-auth
+  - name: request-termination
+    config: {{status_code: 200, message: {message}}}
+{more}"#
+        );
+        fs::write(&self.setup.config, config).unwrap();
+    }
+
+    /// Status and message.
+    pub fn ask(&self, kong: &dyn Running, key: &str) -> (StatusCode, String) {
+        let (code, answer) =
+            ask(kong.proxy(), Request::get("/door").header("apikey", key), Bytes::new()).unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        (code, answer["message"].as_str().unwrap().to_owned())
+    }
+
+    /// Gives the key for the message five times anew, and each time every worker answers as it should.
+    pub fn change_often(&self, kong: &dyn Running) {
+        for round in 0..5 {
+            let (message, key) = (format!("two {round}"), format!("open {round}"));
+            self.change(&message, &key, "");
+            kong.reload().unwrap();
+            // Each worker, whichever answers.
+            for _ in 0..10 {
+                assert_eq!(self.ask(kong, "sesame").0, StatusCode::UNAUTHORIZED);
+                assert_eq!(self.ask(kong, &key), (StatusCode::OK, message.clone()));
+            }
+        }
+    }
+}
