@@ -45,7 +45,9 @@ impl Container {
         let mut readable = Readable::of_config(&setup.config)?;
         readable.add(&setup.filters.canonicalize()?);
         readable.add(plugins.directory());
-        plugins.library().into_iter().for_each(|library| readable.add(library));
+        if let Some(library) = plugins.library() {
+            readable.add(library);
+        }
         let mounts = readable.mounts().chain([writable(directory.path())]).collect();
 
         let body = ContainerCreateBody {
