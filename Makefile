@@ -64,3 +64,4 @@ fmt:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
+	kong/lint.sh
