@@ -45,7 +45,9 @@ impl Container {
         let mut seen = Seen::by_config(&setup.config)?;
         seen.read(&setup.filters.canonicalize()?);
         seen.read(plugins.directory());
-        plugins.library().into_iter().for_each(|library| seen.read(library));
+        if let Some(library) = plugins.library() {
+            seen.read(library);
+        }
         seen.write(directory.path());
 
         let body = ContainerCreateBody {
