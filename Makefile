@@ -49,6 +49,15 @@ filter:
 ## native: the library of the Lua plugin mtls-policy, as Kong's lua_package_cpath wants it, in target/native
 native:
 	cargo build --package mtls-policy-native --profile native
+	kong/native/check.sh target/native/libmtls_policy_native.so
+
+## sanitize: the library's tests under AddressSanitizer
+sanitize:
+	kong/native/sanitize.sh
+
+## bench-native: what a decision costs across the FFI, in OpenResty's resty
+bench-native: native
+	resty kong/native/benches/decide.lua target/native/libmtls_policy_native.so kong/plugins/mtls-policy/cdef.lua
 
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:

@@ -126,6 +126,7 @@ plugins:
 
 fn kongs_own_plugins_come_before_the_filter() {
     needs(Ability::KongsOwn);
+    needs(Ability::DecidesLast);
     let setting = Setting::of(&format!(
         r#"_format_version: "3.0"
 services:

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use tests::{Seen, Setting, tests};
 
-tests![a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly];
+tests![
+    a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly,
+    a_large_policy_gives_its_memory_back_when_the_next_one_takes_over,
+];
 
 /// `HARNESS_STORM` asks for more than the usual number of seconds.
 fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly() {
@@ -46,6 +49,39 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
     println!("{answered} requests, {changes} changes in {seconds} s");
     assert_eq!(wrong.into_inner(), 0, "of {answered} requests in {changes} changes");
     assert!(answered > 10 && changes > 1, "{answered} requests, {changes} changes");
+}
+
+/// `HARNESS_RELOADS` asks for more than the usual number of reloads.
+fn a_large_policy_gives_its_memory_back_when_the_next_one_takes_over() {
+    let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(12, |reloads| reloads.parse().unwrap());
+    let setting = Setting::new(&large(0));
+    let mut seen = Vec::new();
+    for reload in 1..=reloads {
+        setting.reconfigure(&large(reload)).unwrap();
+        for _ in 0..20 {
+            let owed = if reload % 2 == 0 { "kong-client" } else { "kong-vet" };
+            assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().common_name(), Some(owed));
+        }
+        seen.push(setting.memory());
+    }
+    // By then every pool and cache is as large as it gets.
+    let (settled, last) = (&seen[reloads / 3], &seen[reloads - 1]);
+    println!("kilobytes of each worker, after each reload: {seen:?}");
+    for (settled, last) in settled.iter().zip(last) {
+        assert!(*last < settled + settled / 4, "{settled} kB have become {last} kB: {seen:?}");
+    }
+}
+
+/// 10,000 keys, other ones each time.
+fn large(number: usize) -> String {
+    let certificate = if number.is_multiple_of(2) { "kong-client" } else { "kong-vet" };
+    let mut policy = format!("client_certificate: {certificate}\nconsumers:\n");
+    policy += "- {username: model-citizen, keys: [{id: '1', sha256: <model-citizen>}]}\n";
+    for consumer in 1..10_000 {
+        let digest = tests::digest(format!("{number} {consumer}"));
+        policy += &format!("- {{username: consumer-{consumer}, keys: [{{id: '1', sha256: '{digest}'}}]}}\n");
+    }
+    policy
 }
 
 /// Who asks, and what becomes of it under each of the policies.

@@ -63,7 +63,7 @@ fn a_broken_consumers_file_leaves_the_last_good_one_in_force() {
     let case = FromFile::new(&["model-citizen"]);
     // What is in the file, and what is said of it.
     let broken = [
-        ("consumers: {", "it is no YAML"),
+        ("consumers: {", "the last good one"),
         ("consumers: [{username: vet, keys: [{id: '1', sha256: abc}]}]", "consumers[0].keys[0].sha256"),
         ("nonsense: 1", "nonsense: there is no such field"),
         ("consumers: []", "there is no consumer \"model-citizen\""),

@@ -5,6 +5,8 @@
 pub enum Ability {
     /// Goes on sending a request's body when the response has begun.
     AnswersEarly,
+    /// Decides when the last of the gateway's own plugins has run.
+    DecidesLast,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Tells Kong's own plugins of the policy's consumers.
@@ -21,6 +23,8 @@ pub enum Ability {
     ResumesSessions,
     /// Can start its workers anew while it serves ([`super::Running::restart_workers`]).
     RestartsWorkers,
+    /// Runs filters.
+    RunsFilters,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
 }

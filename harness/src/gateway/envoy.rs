@@ -100,9 +100,11 @@ impl Gateway for Envoy {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
             Ability::AnswersEarly
+            | Ability::DecidesLast
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
-            | Ability::ResumesSessions => None,
+            | Ability::ResumesSessions
+            | Ability::RunsFilters => None,
         }
     }
 

@@ -99,11 +99,17 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
             Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
         }
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
-        Ability::KongsOwn
+        Ability::DecidesLast if engine == Engine::Native => {
+            Some("the plugin decides where key-auth does, before most of Kong's own")
+        }
+        Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
+        Ability::DecidesLast
+        | Ability::KongsOwn
         | Ability::NamesConsumers
         | Ability::ReadsBodies
         | Ability::ReadsConsumersFiles
         | Ability::RestartsWorkers
+        | Ability::RunsFilters
         | Ability::StreamsProtocols => None,
     }
 }

@@ -1,6 +1,6 @@
 --- What a decision costs across LuaJIT's FFI: a key in a header among many, hidden, with a rule on the way.
 --
---   resty -I kong/native/benches kong/native/benches/decide.lua LIBRARY CDEF [KEYS]
+--   make bench-native; with other keys: resty kong/native/benches/decide.lua LIBRARY CDEF KEYS
 --
 -- The keys are asked with in turn, 1,000 of them and then all: with all of them no cache of the processor holds what is
 -- looked at. Time is the processor's, and the time for choosing a key is taken off.
@@ -48,7 +48,12 @@ assert(C.mtls_policy_problems(policy).data == nil, "the policy has problems")
 text = nil -- luacheck: ignore
 
 
-local sent = { { "Host", "dogs.example" }, { "Accept", "*/*" }, { "User-Agent", "curl/8.5.0" }, { "X-API-Key", key(0) } }
+local sent = {
+  { "Host", "dogs.example" },
+  { "Accept", "*/*" },
+  { "User-Agent", "curl/8.5.0" },
+  { "X-API-Key", key(0) },
+}
 local headers = ffi.new("mtls_policy_field[?]", #sent)
 for i, header in ipairs(sent) do
   local name, value = header[1], header[2]

@@ -140,6 +140,15 @@ impl Decision {
         self.status = 0;
     }
 
+    /// A certificate, and nothing else.
+    pub(crate) fn select(&mut self, certificate: policy::Certificate<'_>) {
+        self.refuse_blindly();
+        if let policy::Certificate::Present(name) = certificate {
+            self.certificate = Text::of(name.as_str().as_bytes());
+        }
+        self.status = 0;
+    }
+
     fn name(&mut self, caller: &policy::Caller<'_>) {
         match caller {
             policy::Caller::Anonymous(consumer) => {

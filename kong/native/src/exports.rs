@@ -108,8 +108,46 @@ unsafe fn decide(policy: Option<&Policy>, request: Option<&Request>, decision: &
     // SAFETY: as the caller promises.
     let lent = unsafe { request.lend(decide, &mut store) };
     if lent.is_err() {
-        decision
-            .refuse_because(503, &"the request cannot be read: a negative length, or text that is not UTF-8");
+        decision.refuse_because(503, &MALFORMED);
+    }
+}
+
+/// What the rules say of whom `established` names, who was let in before, about a request that has changed since. Of the
+/// decision only what refuses and the certificate is said.
+///
+/// # Safety
+/// As for [`mtls_policy_decide`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mtls_policy_reselect(
+    policy: *const Policy,
+    request: *const Request,
+    decision: *mut Decision,
+) -> u16 {
+    // SAFETY: as the caller promises.
+    let (policy, request, decision) = unsafe { (policy.as_ref(), request.as_ref(), decision.as_mut()) };
+    let Some(decision) = decision else { return 503 };
+    // SAFETY: as the caller promises.
+    guarded(decision, |decision| unsafe { reselect(policy, request, decision) })
+}
+
+/// # Safety
+/// As for [`mtls_policy_decide`].
+unsafe fn reselect(policy: Option<&Policy>, request: Option<&Request>, decision: &mut Decision) {
+    let (Some(policy), Some(request)) = (policy.and_then(Policy::valid), request) else {
+        return decision.refuse(&policy::Refusal::NO_POLICY);
+    };
+    let mut store = Store::default();
+    let reselect = |request: policy::Request<'_, _>| {
+        let Some(who) = request.established else { return decision.refuse(&policy::Refusal::NO_POLICY) };
+        match policy.reselect(who, request) {
+            Ok(certificate) => decision.select(certificate),
+            Err(refusal) => decision.refuse(&refusal),
+        }
+    };
+    // SAFETY: as the caller promises.
+    let lent = unsafe { request.lend(reselect, &mut store) };
+    if lent.is_err() {
+        decision.refuse_because(503, &MALFORMED);
     }
 }
 
@@ -171,6 +209,8 @@ fn owned<T>(make: impl FnOnce() -> T, panicked: impl FnOnce() -> T) -> *mut T {
     let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| panicked());
     Box::into_raw(Box::new(made))
 }
+
+const MALFORMED: &str = "the request cannot be read: a negative length, or text that is not UTF-8";
 
 /// # Safety
 /// `handle` is null or came from [`owned`], and is not used again.

@@ -143,6 +143,28 @@ fn a_hidden_query_key_leaves_the_rest_of_the_query() {
     }
 }
 
+#[test]
+fn rules_are_asked_again_about_a_request_that_has_changed() {
+    let document = r#"{"authentication":"gateway","client_certificate":"c","rules":[
+        {"match":{"path_prefix":"/locked"},"deny":{}},{"match":{"groups":["vets"],"path_prefix":"/dogs"},"client_certificate":"vet"}]}"#;
+    let policy = Handle::compile(document);
+    let bob = Established { username: text(b"bob"), groups: text(b"vets\nnight"), ..established() };
+    let rows = [("/dogs/7", 0, "vet"), ("/cats", 0, "c"), ("/locked", 403, ""), ("/a%2fb", 400, "")];
+    for (path, owed, certificate) in rows {
+        let request = Request { path: text(path.as_bytes()), established: &raw const bob, ..request(&[]) };
+        let mut decision = decision(&mut []);
+        let status = unsafe { mtls_policy_reselect(policy.0, &raw const request, &raw mut decision) };
+        assert_eq!(
+            (status, read(decision.certificate).unwrap_or_default()),
+            (owed, certificate.to_owned()),
+            "{path}"
+        );
+    }
+    let mut decision = decision(&mut []);
+    let of_nobody = request(&[]);
+    assert_eq!(unsafe { mtls_policy_reselect(policy.0, &raw const of_nobody, &raw mut decision) }, 503);
+}
+
 /// Each worker reloads in the midst of its requests; here more than one thread does, which only the tools notice.
 #[test]
 fn policies_come_and_go_while_requests_are_decided_about() {

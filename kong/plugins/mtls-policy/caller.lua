@@ -48,6 +48,8 @@ local function new(decision)
     consumer = consumer,
     credential = decision.caller ~= ANONYMOUS and { id = credential, consumer = { id = consumer.id } } or nil,
     groups = lines(text(decision.groups)),
+    -- for asking the rules again
+    established = { username = username, groups = text(decision.groups) },
     cache_key = kong.db.consumers:cache_key(username),
   }
 end

@@ -83,6 +83,10 @@ uint16_t mtls_policy_decide(const mtls_policy *policy,
                             const mtls_policy_request *request,
                             mtls_policy_decision *decision);
 
+uint16_t mtls_policy_reselect(const mtls_policy *policy,
+                              const mtls_policy_request *request,
+                              mtls_policy_decision *decision);
+
 void mtls_policy_free(mtls_policy *policy);
 
 mtls_policy_consumers *mtls_policy_consumers_compile(const unsigned char *document, uintptr_t len);

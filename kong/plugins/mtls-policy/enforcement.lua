@@ -8,18 +8,29 @@ local request = require "kong.plugins.mtls-policy.request"
 
 local kong = kong
 local ipairs = ipairs
+local pcall = pcall
 local require = require
 local text = request.text
 local decide = request.decide
+local is_as_seen = request.is_as_seen
+local reselect = request.reselect
+local seen = request.seen
 
 
 local NO_POLICY = "No valid policy"
+local NO_CERTIFICATE = "No client certificate in force"
+local NOBODY = {}
+
+
+-- Why requests cannot be looked at again after the last plugin, or nil.
+local no_second_look = "it has not been prepared"
 
 
 -- What takes certificates to upstreams, where it is loaded.
-local choice, who
+local choice, presentation, who
 if kong.configuration.loaded_plugins["upstream-mtls"] then
   choice = require "kong.plugins.upstream-mtls.choice"
+  presentation = require "kong.plugins.upstream-mtls.presentation"
   who = require "kong.plugins.upstream-mtls.consumer"
 end
 
@@ -87,16 +98,34 @@ local function established(ctx)
 end
 
 
-local function carry_out(ctx, policy, decision, body, said)
+-- Rules are about what the upstream will receive, and plugins that run later may change that.
+local function remember(ctx, policy, as_whom, certificate)
+  ctx.mtls_policy = policy
+  ctx.mtls_policy_who = as_whom
+  ctx.mtls_policy_certificate = certificate
+  ctx.mtls_policy_method, ctx.mtls_policy_path = seen(policy.wants)
+end
+
+
+local function carry_out(ctx, policy, decision, body, consumer)
   -- Everything is read of the decision before anything may yield.
   local certificate, query = text(decision.certificate), text(decision.query)
   local asking = caller.of(policy, decision)
   if certificate and not choice then
-    return refuse(503, "No client certificate in force", "the plugin upstream-mtls is not loaded: name it in " ..
-                  "kong.conf's `plugins`")
+    return refuse(503, NO_CERTIFICATE, "the plugin upstream-mtls is not loaded: name it in kong.conf's `plugins`")
   end
 
-  headers.edit(ctx, decision, asking and asking.said or said)
+  local wants = policy.wants
+  if wants.path or wants.method then
+    if no_second_look then
+      return refuse(503, NO_POLICY, "its rules cannot be held against what the upstream will receive: " ..
+                    no_second_look)
+    end
+
+    remember(ctx, policy, asking and asking.established or consumer or NOBODY, certificate)
+  end
+
+  headers.edit(ctx, decision, asking and asking.said or consumer and consumer.said)
   if query then
     kong.service.request.set_raw_query(query)
   end
@@ -140,8 +169,8 @@ local function enforce_on_established(ctx, policy)
     return refuse_as_decided(status, decision)
   end
 
-  local said = { consumer.id, consumer.custom_id, consumer.username, consumer.credential, "true" }
-  return carry_out(ctx, policy, decision, nil, said)
+  consumer.said = { consumer.id, consumer.custom_id, consumer.username, consumer.credential, "true" }
+  return carry_out(ctx, policy, decision, nil, consumer)
 end
 
 
@@ -165,4 +194,46 @@ local function enforce(ctx, policy)
 end
 
 
-return { enforce = enforce }
+-- The last plugin has run.
+local function look_again(ctx)
+  local policy = ctx.mtls_policy
+  if not policy or is_as_seen(policy.wants, ctx.mtls_policy_method, ctx.mtls_policy_path) then
+    return
+  end
+
+  local status, decision = reselect(policy, ctx.mtls_policy_who)
+  if status ~= 0 then
+    return refuse_as_decided(status, decision)
+  end
+
+  local certificate = text(decision.certificate)
+  if certificate == ctx.mtls_policy_certificate then
+    return
+  end
+
+  local ok, err
+  if certificate and presentation then
+    ok, err = presentation.select(ctx, certificate)
+  else
+    err = "a plugin has changed the request after a certificate was chosen for it, and now none would be"
+  end
+
+  if not ok then
+    return refuse(503, NO_CERTIFICATE, err)
+  end
+end
+
+
+--- Make it possible to look at requests again after the last plugin. Once, when a worker starts.
+local function prepare()
+  local ok, err = pcall(function()
+    require("kong.plugins.upstream-mtls.internals").after_plugins(look_again)
+  end)
+  no_second_look = not ok and err or nil
+end
+
+
+return {
+  prepare = prepare,
+  enforce = enforce,
+}

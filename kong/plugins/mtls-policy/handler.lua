@@ -18,6 +18,7 @@ local MtlsPolicy = {
 
 
 function MtlsPolicy:init_worker()
+  enforcement.prepare()
   consumers.watch(policies.follow)
 end
 

@@ -22,6 +22,7 @@ local library = native.C
 local text = native.text
 
 
+local NO_HEADERS = "nginx does not hand over the request's headers"
 local ALL = 0
 local RAW = 1
 
@@ -134,14 +135,9 @@ local function put_established(who)
 end
 
 
---- Decide about the current request.
--- @tparam table policy
--- @tparam table|nil fields of the body, where the policy wants it
--- @tparam table|nil who is asking, where the gateway is to say
--- @treturn number|nil 0, or the status with which it is refused
--- @treturn cdata|string the decision, valid until the next one; or why there is none
-local function decide(policy, fields, who)
-  local wants, var = policy.wants, ngx.var
+-- Kong has put the path together by now, but for the query, which it appends after the last plugin.
+local function put_request(wants)
+  local var = ngx.var
   if wants.method then
     kept.method = ngx.req.get_method()
     put(request.method, kept.method)
@@ -152,17 +148,30 @@ local function decide(policy, fields, who)
     put(request.authority, kept.authority)
   end
 
-  -- Kong has put it together by now, but for the query, which it appends after the last plugin.
   if wants.path then
     kept.path = var.upstream_uri
     put(request.path, kept.path)
   end
 
+  -- Not by `is_args`: nginx would remember it for when the last argument is hidden.
   if wants.query then
-    kept.query = var.is_args == "?" and (var.args or "") or nil
+    kept.query = var.args
     put(request.query, kept.query)
   end
 
+  request.now = ngx.time()
+  return put_headers()
+end
+
+
+--- Decide about the current request.
+-- @tparam table policy
+-- @tparam table|nil fields of the body, where the policy wants it
+-- @tparam table|nil who is asking, where the gateway is to say
+-- @treturn number|nil 0, or the status with which it is refused
+-- @treturn cdata|string the decision, valid until the next one; or why there is none
+local function decide(policy, fields, who)
+  local wants = policy.wants
   if wants.body then
     put_body(fields, policy.key_names)
   end
@@ -171,16 +180,45 @@ local function decide(policy, fields, who)
     put_established(who)
   end
 
-  request.now = ngx.time()
-  if not put_headers() then
-    return nil, "nginx does not hand over the request's headers"
+  if not put_request(wants) then
+    return nil, NO_HEADERS
   end
 
   return library.mtls_policy_decide(policy.handle, request, decision), decision
 end
 
 
+--- Ask the rules again about the current request.
+-- @tparam table policy
+-- @tparam table who was let in
+-- @treturn number|nil
+-- @treturn cdata|string
+local function reselect(policy, who)
+  put_established(who)
+  if not put_request(policy.wants) then
+    return nil, NO_HEADERS
+  end
+
+  return library.mtls_policy_reselect(policy.handle, request, decision), decision
+end
+
+
+--- Method and path of the request that was last decided about, where its policy looks at them.
+local function seen(wants)
+  return wants.method and kept.method, wants.path and kept.path
+end
+
+
+--- Whether they are still the same.
+local function is_as_seen(wants, method, path)
+  return (not wants.method or ngx.req.get_method() == method) and (not wants.path or ngx.var.upstream_uri == path)
+end
+
+
 return {
   decide = decide,
+  reselect = reselect,
+  seen = seen,
+  is_as_seen = is_as_seen,
   text = text,
 }

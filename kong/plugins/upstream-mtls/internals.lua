@@ -144,6 +144,19 @@ local function stand_before_upstreams(gate)
 end
 
 
+--- Do something for each request that goes on to its upstream, when the last plugin's access handler has run (init.lua,
+-- Kong.access).
+-- @tparam function fn may answer the client
+local function after_plugins(fn)
+  local access = assert(require("kong.runloop.handler").access, "kong.runloop.handler has no access")
+  local after = assert(access.after, "kong.runloop.handler has no access.after")
+  access.after = function(ctx)
+    fn(ctx)
+    return after(ctx)
+  end
+end
+
+
 --- Find out what this Kong offers. Once, when a worker starts.
 -- @tparam function apply presents again what was presented to a request
 -- @tparam table gate what stands before the upstreams where filters decide
@@ -210,6 +223,7 @@ end
 
 return {
   prepare = prepare,
+  after_plugins = after_plugins,
   split_pool = split_pool,
   upstream_certificate_id = upstream_certificate_id,
 }

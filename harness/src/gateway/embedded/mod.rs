@@ -1,6 +1,7 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
 mod body;
+mod consumers_files;
 mod core;
 mod exchange;
 mod failure;
@@ -46,10 +47,12 @@ impl Gateway for Embedded {
             ),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
+            | Ability::DecidesLast
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
-            | Ability::ResumesSessions => None,
+            | Ability::ResumesSessions
+            | Ability::RunsFilters => None,
         }
     }
 
