@@ -15,9 +15,11 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
+test: export HARNESS_ENGINE = $(ENGINE)
 test: filter filter-test native envoy
-	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
-	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_ENGINE=$(ENGINE) HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
+	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
+	for each in $(wordlist 2,9,$(GATEWAYS)); do \
+	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
