@@ -3,6 +3,7 @@
 //! One file per promise. `HARNESS_GATEWAY` names the gateway that all of them run on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod bodies_stream_both_ways;
 mod consumers_of_the_gateways_own;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     tests::run(&[
+        a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
         bodies_stream_both_ways::TESTS,
         consumers_of_the_gateways_own::TESTS,

@@ -12,14 +12,14 @@ mod mounts;
 use std::env;
 
 use container::Container;
-use engine::Engine;
+use engine::ContainerEngine;
 
 use super::kong::{self, Plugins, Served, serve};
 use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
 /// Runs a Kong's image.
 pub struct Docker {
-    engine: Engine,
+    engine: ContainerEngine,
     image: String,
     options: Options,
 }
@@ -30,7 +30,7 @@ impl Docker {
     pub fn find(options: &Options) -> Result<Self, Unavailable> {
         let named = || env::var("HARNESS_KONG_IMAGE").ok().filter(|value| !value.is_empty());
         let image = options.image.clone().or_else(named).unwrap_or_else(|| IMAGE.to_owned());
-        let engine = Engine::find()?;
+        let engine = ContainerEngine::find()?;
         image::provide(&engine, &image)?;
         Ok(Self { engine, image, options: options.clone() })
     }
@@ -42,7 +42,7 @@ impl Docker {
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Container>> {
-        let plugins = Plugins::find(&self.options, self.shell()?)?;
+        let plugins = Plugins::find(&self.options, self.shell()?, &setup.filters)?;
         serve(setup, &plugins, &self.options, |settings, _| {
             Container::start(&self.engine, &self.image, setup, settings, &plugins)
         })

@@ -78,7 +78,7 @@ impl Kong {
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
-        let plugins = Plugins::find(&self.options, self.engine()?)?;
+        let plugins = Plugins::find(&self.options, self.engine()?, &setup.filters)?;
         serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
     }
 }

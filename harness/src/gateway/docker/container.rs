@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 };
 use futures_util::{Stream, TryStreamExt};
 
-use super::engine::Engine;
+use super::engine::ContainerEngine;
 use super::mounts::{Readable, writable};
 use crate::gateway::Setup;
 use crate::gateway::kong::{Directory, Host, Plugins, Settings, essence};
@@ -33,7 +33,7 @@ impl Container {
     /// # Errors
     /// The engine refuses it.
     pub fn start(
-        engine: &Engine,
+        engine: &ContainerEngine,
         image: &str,
         setup: &Setup,
         settings: &Settings,

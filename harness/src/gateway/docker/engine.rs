@@ -16,12 +16,12 @@ use crate::gateway::wait::answer;
 
 /// An engine that answers, and whose containers share this host's network and files.
 #[derive(Clone)]
-pub struct Engine {
+pub struct ContainerEngine {
     docker: Docker,
     user: String,
 }
 
-impl Engine {
+impl ContainerEngine {
     /// The one that `DOCKER_HOST` names, else the first that answers at the usual sockets.
     ///
     /// # Errors

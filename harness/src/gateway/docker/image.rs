@@ -7,7 +7,7 @@ use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
 
-use super::engine::Engine;
+use super::engine::ContainerEngine;
 use crate::gateway::Unavailable;
 use crate::gateway::wait::answer;
 
@@ -15,7 +15,7 @@ use crate::gateway::wait::answer;
 ///
 /// # Errors
 /// It cannot be had.
-pub fn provide(engine: &Engine, image: &str) -> Result<(), Unavailable> {
+pub fn provide(engine: &ContainerEngine, image: &str) -> Result<(), Unavailable> {
     answer(async {
         match engine.docker().inspect_image(image).await {
             Ok(_) => Ok(()),
@@ -28,7 +28,7 @@ pub fn provide(engine: &Engine, image: &str) -> Result<(), Unavailable> {
     })
 }
 
-async fn pull(engine: &Engine, image: &str) -> anyhow::Result<()> {
+async fn pull(engine: &ContainerEngine, image: &str) -> anyhow::Result<()> {
     say(format_args!("pulling {image}"));
     let options = CreateImageOptionsBuilder::default().from_image(&exactly_one(image)).build();
     let mut progress = engine.docker().create_image(Some(options), None, None);

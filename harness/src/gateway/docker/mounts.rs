@@ -25,16 +25,16 @@ impl Readable {
         let own = config.parent().filter(|own| !hides_the_image(own)).unwrap_or(&config);
         let mut readable = Self([own.to_owned()].into());
         for directory in directories(&text) {
+            if !directory.is_dir() {
+                log::warn!("{} is no directory, and the container will see none later", directory.display());
+                continue;
+            }
             ensure!(
                 !hides_the_image(&directory),
                 "the config names files in {0}, but mounted whole {0} would hide the image's own: give them a directory",
                 directory.display()
             );
-            if directory.is_dir() {
-                readable.add(&directory);
-            } else {
-                log::warn!("{} is no directory, and the container will see none later", directory.display());
-            }
+            readable.add(&directory);
         }
         Ok(readable)
     }

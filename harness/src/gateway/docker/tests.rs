@@ -79,7 +79,8 @@ fn nothing_is_left_of_one_that_did_not_start() {
     let Some(case) = Case::new() else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");
     let seen = Mutex::new(Vec::new());
-    let plugins = Plugins::find(&case.docker.options, case.docker.shell().unwrap()).unwrap();
+    let plugins =
+        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
     serve(&case.door.setup, &plugins, &case.docker.options, |settings, _| {
         let container = case.start(settings, &plugins)?;
         seen.lock().unwrap().push(container.id().to_owned());
@@ -96,7 +97,8 @@ fn nothing_is_left_of_one_that_did_not_start() {
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
     let Some(case) = Case::new() else { return };
     let thief = Mutex::new(None);
-    let plugins = Plugins::find(&case.docker.options, case.docker.shell().unwrap()).unwrap();
+    let plugins =
+        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
     let kong = serve(&case.door.setup, &plugins, &case.docker.options, |settings, listeners: &Listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
         case.start(settings, &plugins)
@@ -133,7 +135,8 @@ fn with_no_engine_at_any_address_it_is_unavailable_and_each_is_named() {
     let silent = TcpListener::bind(crate::stack::ANY_PORT).unwrap();
     let address = format!("tcp://{}", silent.local_addr().unwrap());
     drop(silent);
-    let Unavailable(reason) = Engine::first(vec![socket.clone(), address.clone()]).map(drop).unwrap_err();
+    let Unavailable(reason) =
+        ContainerEngine::first(vec![socket.clone(), address.clone()]).map(drop).unwrap_err();
     assert!(reason.starts_with("no container engine can be used: start Docker"), "{reason}");
     assert!(reason.contains(&socket) && reason.contains(&address), "{reason}");
 }
@@ -159,7 +162,7 @@ fn an_engine_of_another_machine_is_not_used() {
         }
     };
     thread::spawn(serve);
-    let Unavailable(reason) = Engine::first(vec![address]).map(drop).unwrap_err();
+    let Unavailable(reason) = ContainerEngine::first(vec![address]).map(drop).unwrap_err();
     assert!(reason.contains("it runs on another machine"), "{reason}");
 }
 
