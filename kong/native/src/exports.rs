@@ -7,7 +7,7 @@ use std::slice;
 use mtls_policy::policy;
 
 use crate::request::Store;
-use crate::{Consumers, Decision, Policy, Request, Text, Wants};
+use crate::{Answer, Consumers, Decision, Policy, Request, Text, Wants};
 
 /// The library's version, `0.1.0`, ended by a NUL. The plugin takes a library of its own version only.
 #[unsafe(no_mangle)]
@@ -149,6 +149,36 @@ unsafe fn reselect(policy: Option<&Policy>, request: Option<&Request>, decision:
     if lent.is_err() {
         decision.refuse_because(503, &MALFORMED);
     }
+}
+
+/// The body that refuses the client of a request with a message, in the format that it prefers. Nothing where it wants
+/// none, or the request cannot be read.
+///
+/// # Safety
+/// `request` as for [`mtls_policy_decide`]; `message` and `request_id` point to as many bytes as they say, or that is 0;
+/// `answer` is null or an answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mtls_policy_answer(
+    request: *const Request,
+    message: *const c_uchar,
+    message_len: usize,
+    request_id: *const c_uchar,
+    request_id_len: usize,
+    http2: bool,
+    answer: *mut Answer,
+) {
+    // SAFETY: as the caller promises.
+    let (request, answer) = unsafe { (request.as_ref(), answer.as_mut()) };
+    let (Some(request), Some(answer)) = (request, answer) else { return };
+    // SAFETY: as the caller promises.
+    let (message, request_id) = unsafe { (bytes(message, message_len), bytes(request_id, request_id_len)) };
+    let rendered = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: as the caller promises.
+        let headers = unsafe { request.headers() }.ok()?;
+        let (message, request_id) = (str::from_utf8(message).ok()?, str::from_utf8(request_id).ok()?);
+        Some(Answer::of(message, request_id, headers, http2))
+    }));
+    *answer = rendered.ok().flatten().unwrap_or(Answer::NOTHING);
 }
 
 /// Gives a policy up.

@@ -9,12 +9,14 @@
 //!
 //! **Panics** end at the boundary: of a decision one makes a refusal (503), of a policy one that is not valid.
 
+mod answer;
 mod decision;
 pub mod exports;
 mod handle;
 mod request;
 mod text;
 
+pub use answer::Answer;
 pub use decision::Decision;
 pub use handle::{Consumers, Policy, Wants};
 pub use request::{Established, Request};

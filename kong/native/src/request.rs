@@ -38,6 +38,13 @@ pub struct Established {
 }
 
 impl Request {
+    /// # Safety
+    /// As for [`lend`](Self::lend).
+    pub(crate) unsafe fn headers<'a>(&self) -> Result<Headers<'a>, Malformed> {
+        // SAFETY: the caller's promise is the same.
+        Ok(Headers(unsafe { text::fields(self.headers, self.headers_len) }?.iter()))
+    }
+
     /// Lends the request to the core for one decision.
     ///
     /// # Safety
@@ -50,7 +57,7 @@ impl Request {
     ) -> Result<T, Malformed> {
         // SAFETY: all of it by the caller's promise, which is that of each function called here.
         unsafe {
-            let headers = Headers(text::fields(self.headers, self.headers_len)?.iter());
+            let headers = self.headers()?;
             store.body.extend(text::fields(self.body, self.body_len)?.iter().map(|field| field.pair()));
             store.established =
                 self.established.as_ref().map(|established| established.lend()).transpose()?;
@@ -94,14 +101,14 @@ impl Established {
     }
 }
 
-/// The headers of a request that is being decided about. Only [`Request::lend`] makes them, under its promise.
+/// The headers of a request that is being decided about. Only [`Request::headers`] makes them, under its promise.
 pub(crate) struct Headers<'a>(std::slice::Iter<'a, Field>);
 
 impl<'a> Iterator for Headers<'a> {
     type Item = policy::Header<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // SAFETY: the fields are those that `Request::lend` was promised to be valid for 'a.
+        // SAFETY: the fields are those that `Request::headers` was promised to be valid for 'a.
         self.0.next().map(|field| unsafe { field.pair() })
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::thread;
 
 use mtls_policy_native::exports::*;
-use mtls_policy_native::{Decision, Established, Field, Policy, Request, Text};
+use mtls_policy_native::{Answer, Decision, Established, Field, Policy, Request, Text};
 use sha2::{Digest, Sha256};
 
 #[path = "../../../filter/tests/decisions/mod.rs"]
@@ -163,6 +163,35 @@ fn rules_are_asked_again_about_a_request_that_has_changed() {
     let mut decision = decision(&mut []);
     let of_nobody = request(&[]);
     assert_eq!(unsafe { mtls_policy_reselect(policy.0, &raw const of_nobody, &raw mut decision) }, 503);
+}
+
+#[test]
+fn a_refusals_words_are_escaped_in_the_clients_format() {
+    let said = r#"say "please" & <WAIT>"#;
+    let answer = |headers: &[(&str, &str)], http2: bool| {
+        let fields = fields(headers);
+        let request = request(&fields);
+        let mut answer = Answer { content_type: Text::ABSENT, body: Text::ABSENT };
+        unsafe {
+            mtls_policy_answer(
+                &raw const request,
+                said.as_ptr(),
+                said.len(),
+                b"7".as_ptr(),
+                1,
+                http2,
+                &raw mut answer,
+            );
+        }
+        (read(answer.content_type).unwrap_or_default(), read(answer.body).unwrap_or_default())
+    };
+    let (kind, body) = answer(&[], false);
+    assert_eq!(kind, "application/json; charset=utf-8");
+    assert_eq!(body, "{\n  \"message\":\"say \\\"please\\\" & <WAIT>\",\n  \"request_id\":\"7\"\n}");
+    let (kind, body) = answer(&[("accept", "text/html")], false);
+    assert_eq!(kind, "text/html; charset=utf-8");
+    assert!(body.contains("<p>say \"please\" &amp; &lt;WAIT&gt;.</p>"), "{body}");
+    assert_eq!(answer(&[("Content-Type", "application/grpc")], true), Default::default());
 }
 
 /// Each worker reloads in the midst of its requests; here more than one thread does, which only the tools notice.

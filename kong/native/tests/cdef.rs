@@ -16,6 +16,7 @@ fn the_declarations_in_lua_are_generated_from_the_exports() {
         .with_src(root.join("src/text.rs"))
         .with_src(root.join("src/handle.rs"))
         .with_src(root.join("src/request.rs"))
+        .with_src(root.join("src/answer.rs"))
         .with_src(root.join("src/decision.rs"))
         .with_src(root.join("src/exports.rs"))
         .generate()

@@ -67,6 +67,11 @@ typedef struct {
   uintptr_t removed_len;
 } mtls_policy_decision;
 
+typedef struct {
+  mtls_policy_text content_type;
+  mtls_policy_text body;
+} mtls_policy_answer_of;
+
 const char *mtls_policy_version(void);
 
 mtls_policy *mtls_policy_compile(const unsigned char *document,
@@ -86,6 +91,14 @@ uint16_t mtls_policy_decide(const mtls_policy *policy,
 uint16_t mtls_policy_reselect(const mtls_policy *policy,
                               const mtls_policy_request *request,
                               mtls_policy_decision *decision);
+
+void mtls_policy_answer(const mtls_policy_request *request,
+                        const unsigned char *message,
+                        uintptr_t message_len,
+                        const unsigned char *request_id,
+                        uintptr_t request_id_len,
+                        bool http2,
+                        mtls_policy_answer_of *answer);
 
 void mtls_policy_free(mtls_policy *policy);
 

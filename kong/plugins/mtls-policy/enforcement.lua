@@ -10,6 +10,7 @@ local kong = kong
 local ipairs = ipairs
 local pcall = pcall
 local require = require
+local find = string.find
 local text = request.text
 local decide = request.decide
 local is_as_seen = request.is_as_seen
@@ -46,12 +47,29 @@ local function refuse(status, message, reason, challenge)
 end
 
 
+-- As kong.response.error, which puts a message in as it is: one with quotes would break the JSON around it.
+local function refuse_with_words(status, message, reason)
+  local body, content_type = request.answer(message)
+  if not body then
+    return refuse(status, message, reason)
+  end
+
+  kong.log.info(status, ": ", reason)
+  return kong.response.exit(status, body, { ["Content-Type"] = content_type })
+end
+
+
 local function refuse_as_decided(status, decision)
   if not status then
     return refuse(503, NO_POLICY, decision)
   end
 
-  return refuse(status, text(decision.message), text(decision.reason), text(decision.challenge))
+  local message = text(decision.message)
+  if find(message, '["\\&<>]') then
+    return refuse_with_words(status, message, text(decision.reason))
+  end
+
+  return refuse(status, message, text(decision.reason), text(decision.challenge))
 end
 
 

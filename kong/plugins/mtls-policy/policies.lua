@@ -25,13 +25,14 @@ local DEFAULT_KEY_NAMES = { "apikey" }
 
 
 -- By config. Kong hands the very table that it configured to every request, and drops it with the config; so an entry
--- must not refer to it. An entry: `policy`, in force; `file` and `document`, from which to compile it again when a
--- consumers file changes; `key_names`; `plugin_id`.
+-- must not refer to it. An entry: `policy`, in force, which is `last_good` too unless it never was; `file` and
+-- `document`, from which to compile it again when a consumers file changes; `key_names`; `plugin_id`.
 local entries = setmetatable({}, { __mode = "k" })
 
 
--- What is in force, by what it was compiled from: equal configs share one, and a config that has not changed is not
--- compiled again. And by plugin, so that the last good one outlives a change that is not. Weak: entries keep them.
+-- What is in force, by plugin and what it was compiled from: a config that has not changed is not compiled again. And
+-- by plugin alone, so that the last good one outlives a change that is not. Weak: entries keep them. No two plugins
+-- share one: they may be of two workspaces, whose consumers of one name are two.
 local by_document = setmetatable({}, { __mode = "v" })
 local by_plugin = setmetatable({}, { __mode = "v" })
 
@@ -63,20 +64,21 @@ local function new(handle, key_names)
 end
 
 
-local function compile(text, of_file, key_names)
-  local key = digest(text)
-  local known = not of_file and by_document[key]
+local function compile(text, entry)
+  local of_file = entry.file and entry.file.in_force
+  local key = (entry.plugin_id or "") .. digest(text)
+  local known = not entry.file and by_document[key]
   if known then
     return known
   end
 
   local handle, problems = native.compile(text, of_file)
-  local policy = new(handle, key_names)
+  local policy = new(handle, entry.key_names)
   if problems then
     return policy, problems
   end
 
-  if not of_file then
+  if not entry.file then
     by_document[key] = policy
   end
 
@@ -85,14 +87,15 @@ end
 
 
 local function take_over(entry, text)
-  local policy, problems = compile(text, entry.file and entry.file.in_force, entry.key_names)
+  local policy, problems = compile(text, entry)
   if problems then
-    local last = entry.policy or entry.plugin_id and by_plugin[entry.plugin_id]
+    local last = entry.last_good or entry.plugin_id and by_plugin[entry.plugin_id]
     kong.log.err("the policy is not valid: ", problems, last and " (the last good one stays in force)" or "")
-    policy = last or policy
+    entry.policy, entry.last_good = last or policy, last
+    return
   end
 
-  entry.policy = policy
+  entry.policy, entry.last_good = policy, policy
   if entry.plugin_id then
     by_plugin[entry.plugin_id] = policy
   end

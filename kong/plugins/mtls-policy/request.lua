@@ -30,6 +30,7 @@ local RAW = 1
 local request = new "mtls_policy_request"
 local decision = new "mtls_policy_decision"
 local established = new "mtls_policy_established"
+local answered = new "mtls_policy_answer_of"
 local truncated = new "int[1]"
 
 
@@ -203,6 +204,18 @@ local function reselect(policy, who)
 end
 
 
+--- The body that tells the client of the request that was last decided about a message, in the format that it prefers.
+-- @tparam string message
+-- @treturn string|nil nil for gRPC
+-- @treturn nil|string its content type
+local function answer(message)
+  local id = ngx.ctx.request_id or ngx.var.kong_request_id or ""
+  local http2 = ngx.req.http_version() == 2
+  library.mtls_policy_answer(request, message, #message, id, #id, http2, answered)
+  return text(answered.body), text(answered.content_type)
+end
+
+
 --- Method and path of the request that was last decided about, where its policy looks at them.
 local function seen(wants)
   return wants.method and kept.method, wants.path and kept.path
@@ -218,6 +231,7 @@ end
 return {
   decide = decide,
   reselect = reselect,
+  answer = answer,
   seen = seen,
   is_as_seen = is_as_seen,
   text = text,
