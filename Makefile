@@ -7,7 +7,7 @@ GATEWAY ?= embedded
 ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test native bench-filter envoy up bench fmt lint
+.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -18,6 +18,14 @@ demo: filter
 test: filter filter-test native envoy
 	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
 	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each HARNESS_ENGINE=$(ENGINE) cargo test --package tests || exit; done
+
+## conformance: the same cases on every host that is here, as a table
+conformance: filter
+	$(HARNESS) conformance
+
+## e2e: the shipped setup and its cases, as a user's CI would run them; reports in target/e2e.*
+e2e: filter
+	$(HARNESS) e2e --gateway $(GATEWAY) --config kong/kong.yml --suite kong/e2e.yaml --junit target/e2e.xml --html target/e2e.html
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter

@@ -141,6 +141,7 @@ impl Properties for Kong {
             return Some(state.into());
         }
         match path {
+            "ngx.kong_request_id" => Some(REQUEST_ID.into()),
             "ngx.upstream_uri" => Some(self.upstream_uri.clone()),
             "kong.service.request.cleared_headers" => Some(b"writable".to_vec()),
             _ => None,
@@ -188,7 +189,10 @@ fn answer(response: LocalResponse) -> Answer {
         status: response.status,
         headers: response.headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect(),
         body: lossy(&response.body),
+        request_id: REQUEST_ID.to_owned(),
     }
 }
 
 const FILTER: &str = "mtls-policy";
+
+const REQUEST_ID: &str = "4711";
