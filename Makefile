@@ -7,7 +7,7 @@ GATEWAY ?= embedded
 ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint
+.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint sanitize bench-native
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -17,7 +17,7 @@ demo: filter
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
 test: filter filter-test native envoy
 	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
-	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each HARNESS_ENGINE=$(ENGINE) cargo test --package tests || exit; done
+	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_ENGINE=$(ENGINE) HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
 
 ## conformance: the same cases on every host that is here, as a table
 conformance: filter
@@ -72,3 +72,4 @@ fmt:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
+	kong/lint.sh

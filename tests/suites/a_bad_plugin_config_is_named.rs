@@ -37,7 +37,6 @@ fn each_mistake_is_named_and_nothing_is_served() {
             format!("client_certificates: [{{name: a b, cert_file: /a, key_file: /b}}], {trusted}"),
             "name",
         ),
-        ("no CA", format!("client_certificates: [{good}]"), "tls_verify"),
         (
             "a CA for nothing",
             format!("client_certificates: [{good}], tls_verify: false, {trusted}"),

@@ -7,6 +7,12 @@ pub enum Ability {
     AnswersEarly,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
+    /// Tells Kong's own plugins of the policy's consumers.
+    NamesConsumers,
+    /// Looks for keys in bodies.
+    ReadsBodies,
+    /// Takes the policy's consumers from a file.
+    ReadsConsumersFiles,
     /// Refuses an upstream whose certificate has no name but its subject's (RFC 9525, section 2).
     RefusesCommonNames,
     /// Takes nothing for an answer that came before the TLS handshake (CVE-2026-1642).

@@ -1,8 +1,7 @@
 //! Kong in a container, run without a database by the Docker or Podman of this machine.
 //!
 //! The container sees this host's network and, at their own paths, the directories that it needs, so that one config
-//! is right on both sides. Whatever is left of one that could not end in peace bears a label:
-//! `docker rm --force $(docker ps --all --quiet --filter label=upstream-mtls.harness)`.
+//! is right on both sides. What a harness leaves that is killed can be told by its label, [`container::LABEL`].
 
 mod container;
 mod engine;
@@ -15,7 +14,7 @@ use container::Container;
 use engine::ContainerEngine;
 
 use super::kong::{self, Plugins, Served, serve};
-use super::{Ability, Engine, Gateway, Options, Running, Setup, Unavailable};
+use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
 
 /// Runs a Kong's image.
 pub struct Docker {
@@ -35,14 +34,14 @@ impl Docker {
         Ok(Self { engine, image, options: options.clone() })
     }
 
-    /// The one that is asked for, else the one that [`IMAGE`] can carry.
-    fn shell(&self) -> anyhow::Result<Engine> {
-        let asked = self.options.engine.map_or_else(Engine::of_environment, |engine| Ok(Some(engine)))?;
-        Ok(asked.unwrap_or(Engine::Wasm))
+    /// In which shell mtls-policy runs: the one that is asked for, else by the version in the image's tag.
+    fn shell(&self) -> anyhow::Result<super::Engine> {
+        let tag = self.image.rsplit_once(':').map_or("", |(_, tag)| tag);
+        Ok(super::Engine::asked_for(&self.options)?.unwrap_or_else(|| super::Engine::of_version(tag)))
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Container>> {
-        let plugins = Plugins::find(&self.options, self.shell()?)?;
+        let plugins = Plugins::find(&self.options, self.shell()?, &setup.filters)?;
         serve(setup, &plugins, &self.options, |settings, _| {
             Container::start(&self.engine, &self.image, setup, settings, &plugins)
         })
@@ -55,7 +54,8 @@ impl Gateway for Docker {
     }
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
-        kong::lacks(ability)
+        // One that is named wrongly is told when it is brought up.
+        kong::lacks(ability, self.shell().unwrap_or(super::Engine::Native))
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {

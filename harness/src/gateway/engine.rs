@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
+use super::Options;
+
 /// In which shell a Kong runs mtls-policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -19,11 +21,14 @@ impl Engine {
     /// The names that `--engine` takes.
     pub const NAMES: [&str; 2] = ["wasm", "native"];
 
-    /// What `HARNESS_ENGINE` says, if it says anything.
+    /// What a driver is told, or `HARNESS_ENGINE` says, if either says anything.
     ///
     /// # Errors
-    /// It is no engine's name.
-    pub fn of_environment() -> anyhow::Result<Option<Self>> {
+    /// `HARNESS_ENGINE` is no engine's name.
+    pub fn asked_for(options: &Options) -> anyhow::Result<Option<Self>> {
+        if options.engine.is_some() {
+            return Ok(options.engine);
+        }
         let named = std::env::var("HARNESS_ENGINE").ok().filter(|name| !name.is_empty());
         named.map(|name| name.parse()).transpose()
     }

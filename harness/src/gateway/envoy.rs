@@ -93,6 +93,9 @@ impl Gateway for Envoy {
         match ability {
             Ability::KongsOwn => Some("Envoy has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("Envoy's workers are threads of one process"),
+            Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles => {
+                Some("the filter has no files, and decides before it sees a body")
+            }
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }

@@ -57,7 +57,8 @@ impl Gateway for Kong {
     }
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
-        lacks(ability)
+        // One that is named wrongly is told when it is brought up.
+        lacks(ability, self.engine().unwrap_or(Engine::Native))
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
@@ -68,9 +69,7 @@ impl Gateway for Kong {
 impl Kong {
     /// The one that is asked for, else the one that this Kong can carry.
     fn engine(&self) -> anyhow::Result<Engine> {
-        if let Some(engine) =
-            self.options.engine.map_or_else(Engine::of_environment, |engine| Ok(Some(engine)))?
-        {
+        if let Some(engine) = Engine::asked_for(&self.options)? {
             return Ok(engine);
         }
         let output = Command::new(&self.bin).arg("version").current_dir("/").output();
@@ -79,14 +78,19 @@ impl Kong {
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
-        let plugins = Plugins::find(&self.options, self.engine()?)?;
+        let plugins = Plugins::find(&self.options, self.engine()?, &setup.filters)?;
         serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
     }
 }
 
 /// As seen of Kong 3.9.1.
-pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
+pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
     match ability {
+        Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles
+            if engine == Engine::Wasm =>
+        {
+            Some("a filter sees no body before it has to decide, has no files, and tells Kong of no consumer")
+        }
         Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
@@ -95,7 +99,12 @@ pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
             Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
         }
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
-        Ability::KongsOwn | Ability::RestartsWorkers | Ability::StreamsProtocols => None,
+        Ability::KongsOwn
+        | Ability::NamesConsumers
+        | Ability::ReadsBodies
+        | Ability::ReadsConsumersFiles
+        | Ability::RestartsWorkers
+        | Ability::StreamsProtocols => None,
     }
 }
 

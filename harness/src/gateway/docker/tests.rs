@@ -79,7 +79,8 @@ fn nothing_is_left_of_one_that_did_not_start() {
     let Some(case) = Case::new() else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");
     let seen = Mutex::new(Vec::new());
-    let plugins = Plugins::find(&case.docker.options, case.docker.shell().unwrap()).unwrap();
+    let plugins =
+        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
     serve(&case.door.setup, &plugins, &case.docker.options, |settings, _| {
         let container = case.start(settings, &plugins)?;
         seen.lock().unwrap().push(container.id().to_owned());
@@ -96,7 +97,8 @@ fn nothing_is_left_of_one_that_did_not_start() {
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
     let Some(case) = Case::new() else { return };
     let thief = Mutex::new(None);
-    let plugins = Plugins::find(&case.docker.options, case.docker.shell().unwrap()).unwrap();
+    let plugins =
+        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
     let kong = serve(&case.door.setup, &plugins, &case.docker.options, |settings, listeners: &Listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
         case.start(settings, &plugins)

@@ -41,8 +41,12 @@ impl Gateway for Embedded {
         match ability {
             Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("the embedded gateway is one process"),
+            Ability::NamesConsumers | Ability::ReadsBodies => Some(
+                "the filter decides before it sees a body, and there are no plugins to tell of consumers",
+            ),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
+            | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions => None,

@@ -18,9 +18,12 @@ impl Directory {
     pub fn new(plugins: &Plugins) -> io::Result<Self> {
         let permissions = Permissions::from_mode(0o755);
         let directory = tempfile::Builder::new().prefix("kong-").permissions(permissions).tempdir()?;
-        let lua = directory.path().join("lua/kong");
+        let lua = directory.path().join("lua/kong/plugins");
         fs::create_dir_all(&lua)?;
-        symlink(plugins.directory(), lua.join("plugins"))?;
+        // No others: Kong looks for a handler in Lua first, also for what is configured by a filter's name.
+        for name in plugins.names() {
+            symlink(plugins.directory().join(name), lua.join(name))?;
+        }
         fs::create_dir(directory.path().join("prefix"))?;
         Ok(Self(directory))
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use crate::gateway::{Engine, Options, native_library};
 
-/// A directory of Lua plugins: `NAME/handler.lua`.
+/// Those of a directory, `NAME/handler.lua`, that a Kong is to load.
 #[derive(Clone, Debug)]
 pub struct Plugins {
     directory: PathBuf,
@@ -17,9 +17,12 @@ pub struct Plugins {
 }
 
 impl Plugins {
+    /// All but those of which there is a filter, where filters are loaded: Kong starts with no plugin and filter of one
+    /// name.
+    ///
     /// # Errors
     /// There is no such directory, or no plugin in it, or no library where one is needed.
-    pub fn find(options: &Options, engine: Engine) -> anyhow::Result<Self> {
+    pub fn find(options: &Options, engine: Engine, filters: &Path) -> anyhow::Result<Self> {
         let directory = options.plugins.clone().unwrap_or_else(|| SOURCES.into());
         let within = || format!("no Lua plugins in {}", directory.display());
         let directory = directory.canonicalize().with_context(within)?;
@@ -31,6 +34,7 @@ impl Plugins {
             }
         }
         ensure!(!names.is_empty(), within());
+        names.retain(|name| engine == Engine::Native || !filters.join(format!("{name}.wasm")).is_file());
         names.sort();
         let library = match engine {
             Engine::Native => Some(native_library()?.canonicalize()?),
@@ -52,16 +56,14 @@ impl Plugins {
         self.library.as_deref()
     }
 
-    /// Value of Kong's setting `plugins`: Kong starts with no plugin and filter of one name, so where it has these filters
-    /// they are the ones that are meant.
-    pub fn setting(&self, filters: &Path) -> String {
-        let filter =
-            |name: &String| self.engine == Engine::Wasm && filters.join(format!("{name}.wasm")).is_file();
-        let mut value = "bundled".to_owned();
-        for name in self.names.iter().filter(|name| !filter(name)) {
-            value = value + "," + name;
-        }
-        value
+    /// Their names, sorted.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Value of Kong's setting `plugins`.
+    pub fn setting(&self) -> String {
+        format!("bundled,{}", self.names.join(","))
     }
 }
 

@@ -28,7 +28,7 @@ impl Settings {
             ("admin_listen", admin.to_string()),
             ("status_listen", status.to_string()),
             ("admin_gui_listen", "off".to_owned()),
-            ("plugins", plugins.setting(&setup.filters)),
+            ("plugins", plugins.setting()),
             ("nginx_worker_processes", "2".to_owned()),
             // What filters log, and what `Served::reload` waits for.
             ("log_level", "info".to_owned()),

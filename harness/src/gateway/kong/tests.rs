@@ -73,7 +73,8 @@ fn nothing_is_left_after_it() {
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
     let Some(case) = Case::new() else { return };
     let thief = Mutex::new(None);
-    let plugins = Plugins::find(&case.kong.options, case.kong.engine().unwrap()).unwrap();
+    let plugins =
+        Plugins::find(&case.kong.options, case.kong.engine().unwrap(), &case.door.setup.filters).unwrap();
     let kong = serve(&case.door.setup, &plugins, &case.kong.options, |settings, listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
         Process::start(&case.kong.bin, settings, &plugins)
@@ -144,10 +145,10 @@ fn a_lua_plugin_gives_way_to_the_filter_of_its_name() {
     let filters = dir.path().join("filters");
     fs::create_dir(&filters).unwrap();
     let options = Options { plugins: Some(dir.path().join("plugins")), ..Options::default() };
-    let plugins = Plugins::find(&options, Engine::Wasm).unwrap();
-    assert_eq!(plugins.setting(&filters), "bundled,acts,decides");
+    let setting = || Plugins::find(&options, Engine::Wasm, &filters).unwrap().setting();
+    assert_eq!(setting(), "bundled,acts,decides");
     fs::write(filters.join("decides.wasm"), "").unwrap();
-    assert_eq!(plugins.setting(&filters), "bundled,acts");
+    assert_eq!(setting(), "bundled,acts");
 }
 
 /// A door, and a Kong to keep it.
