@@ -147,7 +147,11 @@ impl Properties for Kong {
             self.cleared = names.into();
             return Some(b"done".to_vec());
         }
-        (path == "ngx.upstream_uri").then(|| self.upstream_uri.clone())
+        match path {
+            "ngx.kong_request_id" => Some(REQUEST_ID.into()),
+            "ngx.upstream_uri" => Some(self.upstream_uri.clone()),
+            _ => None,
+        }
     }
 
     fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable> {
@@ -185,7 +189,10 @@ fn answer(response: LocalResponse) -> Answer {
         status: response.status,
         headers: response.headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect(),
         body: lossy(&response.body),
+        request_id: REQUEST_ID.to_owned(),
     }
 }
 
 const FILTER: &str = "mtls-policy";
+
+const REQUEST_ID: &str = "4711";
