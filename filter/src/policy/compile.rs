@@ -2,9 +2,12 @@
 
 mod consumers;
 mod rules;
+mod shared;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+
+use serde_json::value::RawValue;
 
 use super::config::{Authentication, Config};
 use super::credential::Places;
@@ -21,8 +24,8 @@ impl Policy {
     /// All that is wrong with it, each with its path.
     pub fn compile(document: &[u8]) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let config = read::config(document, &mut problems);
-        let policy = Compiler { problems: &mut problems }.policy(config);
+        let (config, consumers) = read::config(document, &mut problems);
+        let policy = Compiler { problems: &mut problems }.policy(config, consumers);
         if problems.is_empty() { Ok(policy) } else { Err(Problems(problems)) }
     }
 }
@@ -33,7 +36,8 @@ struct Compiler<'p> {
 }
 
 impl Compiler<'_> {
-    fn policy(&mut self, config: Config) -> Policy {
+    /// `written`: the consumers, which `config` is without.
+    fn policy(&mut self, config: Config, written: Option<Vec<&RawValue>>) -> Policy {
         // Without `..`, so that a new field cannot be forgotten here.
         let Config {
             authentication,
@@ -44,12 +48,15 @@ impl Compiler<'_> {
             run_on_preflight,
             realm,
             anonymous,
-            consumers,
+            consumers: _,
             client_certificate,
             rules,
         } = config;
         let authentication = authentication.unwrap_or(Authentication::ApiKey);
-        let known = Known::of(&consumers, anonymous.as_deref(), authentication);
+        let keyring = self.keyring(written.as_deref().unwrap_or_default());
+        // Without rules nobody is named, and there may be very many.
+        let nameable = if rules.is_empty() { &[] } else { keyring.consumers() };
+        let known = Known::of(nameable, anonymous.as_deref(), authentication);
         let rules = self.rules(client_certificate, rules, &known);
         let asks = match authentication {
             Authentication::Gateway => {
@@ -61,7 +68,7 @@ impl Compiler<'_> {
                     ("run_on_preflight", run_on_preflight.is_some()),
                     ("realm", realm.is_some()),
                     ("anonymous", anonymous.is_some()),
-                    ("consumers", !consumers.is_empty()),
+                    ("consumers", written.is_some_and(|consumers| !consumers.is_empty())),
                 ];
                 for (field, _) in meaningless.into_iter().filter(|(_, there)| *there) {
                     self.refuse(field, "has no meaning with authentication: gateway; leave it out");
@@ -70,8 +77,7 @@ impl Compiler<'_> {
             }
             Authentication::ApiKey => {
                 let places = self.places(key_names, key_in_header, key_in_query);
-                let (consumers, keyring) = self.consumers(consumers);
-                let anonymous = anonymous.map(|name| self.anonymous(name, consumers));
+                let anonymous = anonymous.map(|name| self.anonymous(name, keyring.consumers()));
                 if let Some(realm) = &realm {
                     self.header_text("realm", realm);
                 }

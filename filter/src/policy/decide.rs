@@ -1,5 +1,7 @@
 //! A policy in force, and what it says to a request.
 
+use std::sync::Arc;
+
 use super::caller::Caller;
 use super::credential::{Places, Unfound};
 use super::decision::{Allow, Certificate, Decision};
@@ -30,7 +32,8 @@ pub(super) struct Keys {
     pub(super) preflight_passes: bool,
     pub(super) challenge: Box<str>,
     pub(super) anonymous: Option<Consumer>,
-    pub(super) keyring: Keyring,
+    /// Shared by policies with the same consumers.
+    pub(super) keyring: Arc<Keyring>,
 }
 
 impl Policy {

@@ -2,27 +2,96 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::config::{Authentication, Config, Consumer, Deny, Key, Match, Rule};
 use super::problem::{Problem, did_you_mean};
 
-/// The config as far as it could be read; what could not is absent from it and among the problems.
-pub(super) fn config(document: &[u8], problems: &mut Vec<Problem>) -> Config {
-    let found = RefCell::new(std::mem::take(problems));
+/// The config as far as it could be read, without its consumers, and these as they are written: there may be very
+/// many, so they are read one by one (see [`consumer`]). What could not be read is absent and among the problems.
+pub(super) fn config<'d>(
+    document: &'d [u8],
+    problems: &mut Vec<Problem>,
+) -> (Config, Option<Vec<&'d RawValue>>) {
     // Kong hands a filter without config nothing at all, or an empty string.
     let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
-    let config = match serde_json::from_slice::<Value>(document) {
-        Ok(value) => Place { value: &value, path: String::new(), found: &found }.config(),
-        Err(error) => {
-            let message = format!("not JSON: {error}");
-            found.borrow_mut().push(Problem { path: String::new(), message });
-            Config::default()
+    let sections = match serde_json::from_slice::<Sections<'_>>(document) {
+        Ok(sections) => sections,
+        // Something else than an object, if it is JSON at all.
+        Err(error) => match serde_json::from_slice::<Value>(document) {
+            Ok(value) => Sections { consumers: None, others: value },
+            Err(_) => {
+                let message = format!("not JSON: {error}");
+                problems.push(Problem { path: String::new(), message });
+                return (Config::default(), None);
+            }
+        },
+    };
+    let consumers = sections.consumers.filter(|section| section.get() != "null");
+    let listed = consumers.map(|section| serde_json::from_str(section.get()));
+    let config = at(String::new(), &sections.others, problems, |place| place.config());
+    let consumers = match listed {
+        None => None,
+        Some(Ok(consumers)) => Some(consumers),
+        Some(Err(_)) => {
+            let value = consumers.and_then(|section| serde_json::from_str::<Value>(section.get()).ok());
+            at("consumers".to_owned(), &value.unwrap_or_default(), problems, |place| {
+                place.refuse::<()>("a list");
+            });
+            None
         }
     };
+    (config, consumers)
+}
+
+/// One of the consumers, `number` of the list.
+pub(super) fn consumer(written: &RawValue, number: usize, problems: &mut Vec<Problem>) -> Consumer {
+    let value = serde_json::from_str::<Value>(written.get()).unwrap_or_default();
+    at(format!("consumers[{number}]"), &value, problems, |place| place.consumer())
+}
+
+fn at<T>(path: String, value: &Value, problems: &mut Vec<Problem>, read: impl FnOnce(Place<'_>) -> T) -> T {
+    let found = RefCell::new(std::mem::take(problems));
+    let outcome = read(Place { value, path, found: &found });
     *problems = found.into_inner();
-    config
+    outcome
+}
+
+/// A document, its consumers still unread.
+struct Sections<'d> {
+    consumers: Option<&'d RawValue>,
+    others: Value,
+}
+
+impl<'de> Deserialize<'de> for Sections<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Sections<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let (mut consumers, mut others) = (None, Map::new());
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "consumers" => consumers = Some(map.next_value()?),
+                        _ => drop(others.insert(name, map.next_value()?)),
+                    }
+                }
+                Ok(Sections { consumers, others: Value::Object(others) })
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 /// A value, and where it stands.
@@ -44,6 +113,7 @@ impl<'d> Place<'d> {
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
             anonymous: fields.take("anonymous", Place::text),
+            // Read one by one, see above.
             consumers: fields.list("consumers", Place::consumer),
             client_certificate: fields.take("client_certificate", Place::text),
             rules: fields.list("rules", Place::rule),

@@ -1,21 +1,37 @@
 //! Who may ask, and with which keys.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Compiler, boxed};
-use crate::policy::config;
-use crate::policy::keyring::{Consumer, Digest, Key, Keyring};
+use super::{Compiler, boxed, shared};
+use crate::policy::keyring::{Consumer, Digest, Growing, Key, Keyring, Validity};
+use crate::policy::{config, read};
 
 impl Compiler<'_> {
-    pub(super) fn consumers(&mut self, written: Vec<config::Consumer>) -> (Vec<Consumer>, Keyring) {
-        let mut keyring = Keyring::default();
-        let mut by_name = HashMap::new();
-        let mut consumers: Vec<Consumer> = Vec::with_capacity(written.len());
-        for (number, consumer) in written.into_iter().enumerate() {
-            let config::Consumer { username, id, custom_id, groups, keys } = consumer;
+    /// Consumers and their keys; the same as another policy's where they are written the same.
+    pub(super) fn keyring(&mut self, written: &[&RawValue]) -> Arc<Keyring> {
+        let section = shared::Section::of(written);
+        if let Some(known) = section.known() {
+            return known;
+        }
+        let before = self.problems.len();
+        let keyring = Arc::new(self.consumers(written));
+        if self.problems.len() == before {
+            section.keep(&keyring);
+        }
+        keyring
+    }
+
+    fn consumers(&mut self, written: &[&RawValue]) -> Keyring {
+        let mut keyring = Growing::with_capacity(written.len());
+        let mut by_name = HashMap::with_capacity(written.len());
+        for (number, written) in written.iter().enumerate() {
+            let config::Consumer { username, id, custom_id, groups, keys } =
+                read::consumer(written, number, self.problems);
             let at = format!("consumers[{number}]");
             // A missing one has been missed already.
             let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
@@ -28,16 +44,16 @@ impl Compiler<'_> {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
             }
             self.groups(&at, &groups);
-            let consumer = Consumer {
-                username: username.into(),
-                id: id.map(Into::into),
-                custom_id: custom_id.map(Into::into),
-                groups: boxed(groups),
-            };
-            self.keys(&at, keys, &consumer, &mut keyring);
-            consumers.push(consumer);
+            let consumer = Consumer::new(
+                username.clone().into(),
+                id.map(Into::into),
+                custom_id.map(Into::into),
+                boxed(groups),
+            );
+            keyring.consumer(consumer);
+            self.keys(&at, keys, &username, &mut keyring);
         }
-        (consumers, keyring)
+        keyring.finish()
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
@@ -52,7 +68,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn keys(&mut self, at: &str, written: Vec<config::Key>, consumer: &Consumer, keyring: &mut Keyring) {
+    fn keys(&mut self, at: &str, written: Vec<config::Key>, one: &str, keyring: &mut Growing) {
         let mut ids = BTreeSet::new();
         for (number, key) in written.into_iter().enumerate() {
             let config::Key { id, sha256, not_before, not_after } = key;
@@ -61,6 +77,7 @@ impl Compiler<'_> {
             if !id.is_empty() && !ids.insert(id.clone()) {
                 self.refuse(&format!("{path}.id"), format!("{id:?} is there twice"));
             }
+            let limited = not_before.is_some() || not_after.is_some();
             let not_before = self.time(&format!("{path}.not_before"), not_before, i64::MIN);
             let not_after = self.time(&format!("{path}.not_after"), not_after, i64::MAX);
             if not_before > not_after {
@@ -74,9 +91,9 @@ impl Compiler<'_> {
                 }
                 continue;
             };
-            let key = Key { id: id.into(), not_before, not_after };
-            if let Err(other) = keyring.add(digest, consumer, key) {
-                let (one, other) = (&consumer.username, &other.username);
+            let validity = limited.then(|| Box::new(Validity { not_before, not_after }));
+            if let Err(other) = keyring.key(digest, Key { id: id.into(), validity }) {
+                let other = &other.username;
                 let message = format!("{one:?} and {other:?} have the same key; each needs one of its own");
                 self.refuse(&format!("{path}.sha256"), message);
             }
@@ -95,14 +112,9 @@ impl Compiler<'_> {
     }
 
     /// One of the consumers, or somebody who has nothing but a name.
-    pub(super) fn anonymous(&mut self, name: String, consumers: Vec<Consumer>) -> Consumer {
+    pub(super) fn anonymous(&mut self, name: String, consumers: &[Consumer]) -> Consumer {
         self.header_text("anonymous", &name);
-        let one = consumers.into_iter().find(|consumer| *consumer.username == *name);
-        one.unwrap_or_else(|| Consumer {
-            username: name.into(),
-            id: None,
-            custom_id: None,
-            groups: [].into(),
-        })
+        let one = consumers.iter().find(|consumer| *consumer.username == *name);
+        one.cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
     }
 }
