@@ -99,7 +99,7 @@ struct Holding {
     consumer: u32,
 }
 
-/// Positions in a list by the digests that lie there: open addressing, at most three quarters full. A digest's first
+/// Positions in a list by the digests that lie there: open addressing, at most seven eighths full. A digest's first
 /// bytes are as good a hash as any: nobody can choose them for a key that the policy holds.
 #[derive(Default)]
 struct Table(Box<[u32]>);
@@ -149,7 +149,7 @@ impl Growing {
         }
         let consumer = u32::try_from(self.consumers.len().saturating_sub(1)).unwrap_or(u32::MAX);
         self.holdings.push(Holding { digest, key, consumer });
-        if self.holdings.len() * 4 > self.table.0.len() * 3 {
+        if self.holdings.len() * 8 > self.table.0.len() * 7 {
             self.table = Table::for_so_many(self.holdings.len() * 2);
             (0..self.holdings.len()).for_each(|position| self.table.insert(position, &self.holdings));
         } else {
@@ -165,7 +165,7 @@ impl Growing {
 
 impl Table {
     fn for_so_many(entries: usize) -> Self {
-        Self(vec![FREE; (entries * 4 / 3 + 1).next_power_of_two()].into())
+        Self(vec![FREE; (entries * 8 / 7 + 1).next_power_of_two()].into())
     }
 
     fn find<'h>(&self, digest: &Digest, holdings: &'h [Holding]) -> Option<&'h Holding> {

@@ -50,8 +50,24 @@ pub(super) fn config<'d>(
 
 /// One of the consumers, `number` of the list.
 pub(super) fn consumer(written: &RawValue, number: usize, problems: &mut Vec<Problem>) -> Consumer {
+    // There may be very many, and nearly all of them are as they should be: the words for what is not come after.
+    if let Ok(consumer) = serde_json::from_str::<Consumer>(written.get())
+        && says_something(&consumer)
+    {
+        return consumer;
+    }
     let value = serde_json::from_str::<Value>(written.get()).unwrap_or_default();
     at(format!("consumers[{number}]"), &value, problems, |place| place.consumer())
+}
+
+/// Whether no text of a consumer is there but empty (see [`Place::text`]).
+fn says_something(consumer: &Consumer) -> bool {
+    let Consumer { username, id, custom_id, groups: _, keys } = consumer;
+    let given = |text: &Option<String>| text.as_deref() != Some("");
+    let is_key = |Key { id, sha256, not_before, not_after }: &Key| {
+        !id.is_empty() && !sha256.is_empty() && given(not_before) && given(not_after)
+    };
+    !username.is_empty() && given(id) && given(custom_id) && keys.iter().all(is_key)
 }
 
 fn at<T>(path: String, value: &Value, problems: &mut Vec<Problem>, read: impl FnOnce(Place<'_>) -> T) -> T {
