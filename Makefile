@@ -3,23 +3,27 @@
 # Those that `make test` runs the suites on, unless it is told one.
 GATEWAYS := $(or $(GATEWAY),embedded envoy)
 GATEWAY ?= embedded
+# wasm or native, with GATEWAY=kong; empty: wasm where the Kong has it
+ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test bench-filter envoy up bench fmt lint
+.PHONY: demo test filter filter-test native sanitize bench-filter bench-native envoy up bench fmt lint
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
-	$(HARNESS) demo --gateway $(GATEWAY)
+	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test envoy
-	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
-	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
+test: export HARNESS_ENGINE = $(ENGINE)
+test: filter filter-test native envoy
+	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
+	for each in $(wordlist 2,9,$(GATEWAYS)); do \
+	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
-	$(HARNESS) up --gateway $(GATEWAY)
+	$(HARNESS) up --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
@@ -44,6 +48,19 @@ filter:
 	install -m 644 kong/filters/mtls-policy.meta.json target/filters/
 	@wc -c target/filters/mtls-policy.wasm
 
+## native: the library of the Lua plugin mtls-policy, as Kong's lua_package_cpath wants it, in target/native
+native:
+	cargo build --package mtls-policy-native --profile native
+	kong/native/check.sh target/native/libmtls_policy_native.so
+
+## sanitize: the library's tests under AddressSanitizer
+sanitize:
+	kong/native/sanitize.sh
+
+## bench-native: what a decision costs across the FFI, in OpenResty's resty
+bench-native: native
+	resty kong/native/benches/decide.lua target/native/libmtls_policy_native.so kong/plugins/mtls-policy/cdef.lua
+
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
@@ -58,3 +75,4 @@ fmt:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
+	kong/lint.sh

@@ -21,6 +21,7 @@ dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["kong.plugins.upstream-mtls.choice"] = "plugins/upstream-mtls/choice.lua",
     ["kong.plugins.upstream-mtls.consumer"] = "plugins/upstream-mtls/consumer.lua",
     ["kong.plugins.upstream-mtls.gate"] = "plugins/upstream-mtls/gate.lua",
     ["kong.plugins.upstream-mtls.handler"] = "plugins/upstream-mtls/handler.lua",

@@ -44,6 +44,7 @@ fn in_turn(
                 authority: b"dogs.example",
                 target: Target::of(b"/dogs/7"),
                 headers: headers.iter().map(|(name, value)| (&name[..], &value[..])),
+                body: &[],
                 established: None,
                 now: 1_800_000_000,
             };

@@ -87,6 +87,7 @@ impl Exchange {
             },
             target: Target::of(&self.target),
             headers: self.headers.iter(),
+            body: &[],
             established,
             now: self.now,
         }
@@ -115,7 +116,7 @@ impl Exchange {
         }
         for edit in &allow.edits.headers {
             if let Edit::Set(name, value) = edit {
-                abi::set_request_header(name, value.as_bytes())?;
+                abi::set_request_header(name.as_str(), value.as_bytes())?;
             }
         }
         match (&allow.edits.target, self.host) {

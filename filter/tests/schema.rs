@@ -7,14 +7,20 @@ use std::path::Path;
 use mtls_policy::policy::{Policy, schema};
 use serde_json::{Value, json};
 
-/// `UPDATE_SCHEMA=1 cargo test -p mtls-policy --features schema` writes the file anew.
+/// `UPDATE_SCHEMA=1 cargo test -p mtls-policy --features schema` writes the files anew.
 #[test]
-fn the_shipped_schema_is_generated_from_the_types() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kong/filters/mtls-policy.meta.json");
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        fs::write(&path, schema::meta()).unwrap();
+fn the_shipped_schemas_are_generated_from_the_types() {
+    let shipped = [
+        ("../kong/filters/mtls-policy.meta.json", schema::meta()),
+        ("../kong/plugins/mtls-policy/config.lua", schema::lua()),
+    ];
+    for (path, owed) in shipped {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            fs::write(&path, &owed).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), owed, "write it anew with UPDATE_SCHEMA=1");
     }
-    assert_eq!(fs::read_to_string(&path).unwrap(), schema::meta(), "write it anew with UPDATE_SCHEMA=1");
 }
 
 #[test]

@@ -76,6 +76,16 @@ impl Setting {
         self.stack.gateway().restart_workers()
     }
 
+    /// Memory of each process that serves requests, in kilobytes; none where that is this process.
+    pub fn memory(&self) -> Vec<u64> {
+        let of = |process: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        self.stack.gateway().processes().into_iter().map(of).collect()
+    }
+
     /// The API key of one of the people.
     pub fn key(&self, who: &str) -> String {
         self.stack.keys().of(who).unwrap()

@@ -3,6 +3,7 @@
 //! One file per promise. `HARNESS_GATEWAY` names the gateway that all of them run on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod bodies_stream_both_ways;
 mod consumers_of_the_gateways_own;
@@ -13,6 +14,7 @@ mod last_known_good;
 mod no_certificate_no_request;
 mod no_decision_no_request;
 mod one_policy_one_decision;
+mod policies_change_under_load;
 mod protocols;
 mod refusals_are_key_auths;
 mod rotation_loses_nothing;
@@ -21,11 +23,13 @@ mod the_upstream_is_verified;
 mod the_whole_path;
 mod vaults;
 mod what_is_told;
+mod what_only_a_plugin_can;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     tests::run(&[
+        a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
         bodies_stream_both_ways::TESTS,
         consumers_of_the_gateways_own::TESTS,
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,
         one_policy_one_decision::TESTS,
+        policies_change_under_load::TESTS,
         protocols::TESTS,
         refusals_are_key_auths::TESTS,
         rotation_loses_nothing::TESTS,
@@ -44,5 +49,6 @@ fn main() -> ExitCode {
         the_whole_path::TESTS,
         vaults::TESTS,
         what_is_told::TESTS,
+        what_only_a_plugin_can::TESTS,
     ])
 }

@@ -17,6 +17,7 @@ tests![
 /// Kong, whose filters one after the other fail to start, serves on without any.
 fn a_filter_that_cannot_start_opens_no_route_of_another() {
     needs(Ability::KongsOwn);
+    needs(Ability::RunsFilters);
     let filters = filters_and_one_that_refuses();
     let config = format!(
         "{}  - name: refused
@@ -39,6 +40,7 @@ fn a_filter_that_cannot_start_opens_no_route_of_another() {
 
 fn a_policy_that_went_bad_between_two_starts_closes_its_own_route_only() {
     needs(Ability::RestartsWorkers);
+    needs(Ability::RunsFilters);
     let other = "  - name: other
     paths: [/other]
     plugins: [{name: mtls-policy, config: {consumers: [{username: guest}], anonymous: guest, client_certificate: kong-vet}}]
@@ -64,6 +66,7 @@ fn a_policy_that_went_bad_between_two_starts_closes_its_own_route_only() {
 
 fn a_response_that_a_plugin_wants_buffered_is_not_fetched_past_the_filter() {
     needs(Ability::KongsOwn);
+    needs(Ability::RunsFilters);
     let config = format!(
         r#"_format_version: "3.0"
 services:

@@ -11,6 +11,8 @@ fn every_host_decides_as_the_core_does() {
     let suites =
         conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
+    let native = std::env::var("HARNESS_ENGINE").is_ok_and(|engine| engine == "native");
+    let gateway = if gateway == "kong" && native { "kong-native".to_owned() } else { gateway };
     let lineup = Lineup::ask(&[&gateway], &Options::default(), &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));

@@ -1,6 +1,7 @@
 //! The only way to a [`Policy`]: every check is made here, so that none is left for a request.
 
 mod consumers;
+mod host;
 mod rules;
 mod shared;
 
@@ -17,15 +18,26 @@ use super::problem::{Problem, Problems};
 use super::read;
 use rules::Known;
 
+pub use consumers::Consumers;
+pub use host::{ConsumersFile, Host};
+
 impl Policy {
-    /// Compiles a JSON document.
+    /// Compiles a JSON document for a host that only hands over requests, as a filter's does.
     ///
     /// # Errors
     /// All that is wrong with it, each with its path.
     pub fn compile(document: &[u8]) -> Result<Self, Problems> {
+        Self::compile_for(&Host::FILTER, document)
+    }
+
+    /// Compiles a JSON document for a host that may do more.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its path.
+    pub fn compile_for(host: &Host<'_>, document: &[u8]) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let (config, consumers) = read::config(document, &mut problems);
-        let policy = Compiler { problems: &mut problems }.policy(config, consumers);
+        let policy = Compiler { problems: &mut problems }.policy(host, config, consumers);
         if problems.is_empty() { Ok(policy) } else { Err(Problems(problems)) }
     }
 }
@@ -37,26 +49,32 @@ struct Compiler<'p> {
 
 impl Compiler<'_> {
     /// `written`: the consumers, which `config` is without.
-    fn policy(&mut self, config: Config, written: Option<Vec<&RawValue>>) -> Policy {
+    fn policy(&mut self, host: &Host<'_>, config: Config, written: Option<Vec<&RawValue>>) -> Policy {
         // Without `..`, so that a new field cannot be forgotten here.
         let Config {
             authentication,
             key_names,
             key_in_header,
             key_in_query,
+            key_in_body,
             hide_credentials,
             run_on_preflight,
             realm,
             anonymous,
             consumers: _,
+            consumers_file,
             client_certificate,
             rules,
         } = config;
         let authentication = authentication.unwrap_or(Authentication::ApiKey);
-        let keyring = self.keyring(written.as_deref().unwrap_or_default());
-        // Without rules nobody is named, and there may be very many.
-        let nameable = if rules.is_empty() { &[] } else { keyring.consumers() };
-        let known = Known::of(nameable, anonymous.as_deref(), authentication);
+        self.host(host, key_in_body, consumers_file.as_deref());
+        let from_file = consumers_file.as_ref().map(|_| host.consumers_file);
+        let own = self.consumers(written.as_deref().unwrap_or_default());
+        let known = match rules.is_empty() {
+            // Nobody is named, and there may be very many.
+            true => Known::NOTHING,
+            false => Known::of(own.all(), from_file, anonymous.as_deref(), authentication),
+        };
         let rules = self.rules(client_certificate, rules, &known);
         let asks = match authentication {
             Authentication::Gateway => {
@@ -64,11 +82,13 @@ impl Compiler<'_> {
                     ("key_names", key_names.is_some()),
                     ("key_in_header", key_in_header.is_some()),
                     ("key_in_query", key_in_query.is_some()),
+                    ("key_in_body", key_in_body.is_some()),
                     ("hide_credentials", hide_credentials.is_some()),
                     ("run_on_preflight", run_on_preflight.is_some()),
                     ("realm", realm.is_some()),
                     ("anonymous", anonymous.is_some()),
-                    ("consumers", written.is_some_and(|consumers| !consumers.is_empty())),
+                    ("consumers", !own.all().is_empty()),
+                    ("consumers_file", consumers_file.is_some()),
                 ];
                 for (field, _) in meaningless.into_iter().filter(|(_, there)| *there) {
                     self.refuse(field, "has no meaning with authentication: gateway; leave it out");
@@ -76,8 +96,16 @@ impl Compiler<'_> {
                 Asks::Gateway
             }
             Authentication::ApiKey => {
-                let places = self.places(key_names, key_in_header, key_in_query);
-                let anonymous = anonymous.map(|name| self.anonymous(name, keyring.consumers()));
+                let places = self.places(key_names, key_in_header, key_in_query, key_in_body);
+                if consumers_file.is_some() && !own.all().is_empty() {
+                    self.refuse("consumers_file", "is there beside consumers; leave one out");
+                }
+                let consumers = match from_file {
+                    Some(ConsumersFile::Read(consumers)) => consumers,
+                    _ => &own,
+                };
+                let anonymous = anonymous.map(|name| self.anonymous(name, consumers));
+                let keyring = consumers.keyring();
                 if let Some(realm) = &realm {
                     self.header_text("realm", realm);
                 }
@@ -94,7 +122,13 @@ impl Compiler<'_> {
         Policy::new(asks, rules)
     }
 
-    fn places(&mut self, names: Option<Vec<String>>, header: Option<bool>, query: Option<bool>) -> Places {
+    fn places(
+        &mut self,
+        names: Option<Vec<String>>,
+        header: Option<bool>,
+        query: Option<bool>,
+        body: Option<bool>,
+    ) -> Places {
         let names = names.unwrap_or_else(|| vec!["apikey".to_owned()]);
         if names.is_empty() {
             self.refuse("key_names", "is empty; leave it out for [apikey]");
@@ -112,10 +146,11 @@ impl Compiler<'_> {
             }
         }
         let (in_header, in_query) = (header.unwrap_or(true), query.unwrap_or(true));
-        if !in_header && !in_query {
+        let in_body = body.unwrap_or(false);
+        if !in_header && !in_query && !in_body {
             self.refuse("key_in_query", "with key_in_header off too, a key could be nowhere");
         }
-        Places { names: boxed(names), in_header, in_query }
+        Places { names: boxed(names), in_header, in_query, in_body }
     }
 
     fn certificate(&mut self, at: &str, name: &str) -> Option<CertificateName> {

@@ -20,6 +20,9 @@ pub struct Config {
     pub key_in_header: Option<bool>,
     /// Look for the key in the query. Default: true.
     pub key_in_query: Option<bool>,
+    /// Look for the key in the body too, which is read whole for that. Default: false. With the native plugin only: a
+    /// filter sees no body before it has to decide.
+    pub key_in_body: Option<bool>,
     /// Take every configured key name out of the request before it goes upstream. Default: false.
     pub hide_credentials: Option<bool>,
     /// Ask OPTIONS requests for a key too. Default: true.
@@ -31,6 +34,9 @@ pub struct Config {
     /// Who may ask.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub consumers: Vec<Consumer>,
+    /// File with `consumers`, as they are written here: YAML or JSON, read again when it changes. With the native plugin
+    /// or the embedded gateway only: a filter has no files.
+    pub consumers_file: Option<String>,
     /// Name of the client certificate where no rule matches. Default: the upstream's own setting stays.
     pub client_certificate: Option<String>,
     /// The first rule that matches decides.

@@ -1,15 +1,16 @@
-//! Finding the API key in a request, as Kong's key-auth (3.9) does: for each name in order, header, then query.
+//! Finding the API key in a request, as Kong's key-auth (3.9) does: for each name in order, header, then query, then body.
 
 use std::borrow::Cow;
 
 use super::query;
-use super::request::{Target, View};
+use super::request::{Header, Target, View};
 
 /// Where keys are looked for.
 pub(super) struct Places {
     pub(super) names: Box<[Box<str>]>,
     pub(super) in_header: bool,
     pub(super) in_query: bool,
+    pub(super) in_body: bool,
 }
 
 /// Why there is no key to check.
@@ -29,6 +30,10 @@ impl Places {
             };
             let key = match key {
                 None if self.in_query => sole(in_query(request.target, name))?,
+                key => key,
+            };
+            let key = match key {
+                None if self.in_body => sole(in_body(request.body, name))?,
                 key => key,
             };
             if let Some(key) = key {
@@ -61,6 +66,12 @@ pub(super) fn same_header(a: &[u8], b: &[u8]) -> bool {
 /// An argument without `=` is `true` to OpenResty, which key-auth passes over unless there is another.
 fn in_query<'r>(target: Target<'r>, name: &str) -> impl Iterator<Item = Option<Cow<'r, [u8]>>> {
     query::arguments(target).filter(move |(each, _)| **each == *name.as_bytes()).map(|(_, value)| value)
+}
+
+fn in_body<'r>(body: &'r [Header<'r>], name: &str) -> impl Iterator<Item = Option<Cow<'r, [u8]>>> {
+    body.iter()
+        .filter(move |(each, _)| *each == name.as_bytes())
+        .map(|(_, value)| Some(Cow::Borrowed(*value)))
 }
 
 fn sole<'r>(

@@ -8,7 +8,7 @@ use super::decision::{Allow, Certificate, Decision};
 use super::identity::Edits;
 use super::keyring::{Absent, Consumer, Digest, Keyring};
 use super::refusal::{Reason, Refusal};
-use super::request::{Header, Request, View};
+use super::request::{Established, Header, Request, View};
 use super::rules::Rules;
 use super::wants::Wants;
 
@@ -61,6 +61,22 @@ impl Policy {
             Ok(allow) => Decision::Allow(allow),
             Err(refusal) => Decision::Refuse(refusal),
         }
+    }
+
+    /// What the rules say of somebody who was let in before, about a request that others have changed since: a host where
+    /// they may asks again, for rules are about what the upstream will receive.
+    ///
+    /// # Errors
+    /// The rules refuse it.
+    pub fn reselect<'a, H>(
+        &'a self,
+        who: &'a Established<'a>,
+        request: Request<'a, H>,
+    ) -> Result<Certificate<'a>, Refusal<'a>>
+    where
+        H: IntoIterator<Item = Header<'a>>,
+    {
+        self.rules.select(&Caller::Established(who), &View::of(request, &self.wants))
     }
 
     fn allow<'a>(&'a self, request: &View<'a>) -> Result<Allow<'a>, Refusal<'a>> {

@@ -13,6 +13,8 @@ pub struct Edits<'a> {
     /// The target without hidden keys; `None`: as it is. On Kong the target is the property `ngx.upstream_uri`,
     /// elsewhere `:path`.
     pub target: Option<Vec<u8>>,
+    /// Whether every field of the body that may hold a key has to go.
+    pub hide_in_body: bool,
 }
 
 /// Edits for which no memory is allocated: a consumer's four headers, and a key.
@@ -22,7 +24,7 @@ const USUAL: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit<'a> {
     Remove(&'a [u8]),
-    Set(&'static str, &'a str),
+    Set(IdentityHeader, &'a str),
 }
 
 impl<'a> Edits<'a> {
@@ -31,7 +33,8 @@ impl<'a> Edits<'a> {
         let identity = identity(caller, request);
         let mut headers = SmallVec::new();
         for (number, &(name, value)) in request.headers.iter().enumerate() {
-            let ours = IDENTITY_HEADERS.iter().position(|each| same_header(each.as_bytes(), name));
+            let ours =
+                IdentityHeader::ALL.iter().position(|each| same_header(each.as_str().as_bytes(), name));
             let goes = match ours {
                 // What is said once, truly and in our spelling may stay.
                 Some(ours) => !is_said(request.headers[number], identity[ours], ours, &request.headers),
@@ -48,29 +51,52 @@ impl<'a> Edits<'a> {
             let there =
                 request.headers.iter().any(|header| is_said(*header, Some(value), ours, &request.headers));
             if !there {
-                headers.push(Edit::Set(IDENTITY_HEADERS[ours], value));
+                headers.push(Edit::Set(IdentityHeader::ALL[ours], value));
             }
         }
         let target = hidden.and_then(|places| places.without(request.target));
-        Self { headers, target }
+        Self { headers, target, hide_in_body: hidden.is_some_and(|places| places.in_body) }
     }
 }
 
 /// Kong's key-auth sets these for a consumer, and clears those that it has nothing for.
-const IDENTITY_HEADERS: [&str; 5] = [
-    "X-Consumer-ID",
-    "X-Consumer-Custom-ID",
-    "X-Consumer-Username",
-    "X-Credential-Identifier",
-    "X-Anonymous-Consumer",
-];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityHeader {
+    ConsumerId,
+    ConsumerCustomId,
+    ConsumerUsername,
+    CredentialIdentifier,
+    AnonymousConsumer,
+}
+
+impl IdentityHeader {
+    /// In the order of their numbers (`as usize`).
+    pub const ALL: [Self; 5] = [
+        Self::ConsumerId,
+        Self::ConsumerCustomId,
+        Self::ConsumerUsername,
+        Self::CredentialIdentifier,
+        Self::AnonymousConsumer,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConsumerId => "X-Consumer-ID",
+            Self::ConsumerCustomId => "X-Consumer-Custom-ID",
+            Self::ConsumerUsername => "X-Consumer-Username",
+            Self::CredentialIdentifier => "X-Credential-Identifier",
+            Self::AnonymousConsumer => "X-Anonymous-Consumer",
+        }
+    }
+}
 
 /// Whether a header speaks of who is asking: all of these are the gateway's to write.
 pub(super) fn is_ours(name: &[u8]) -> bool {
-    is_about_consumers(name) || IDENTITY_HEADERS.iter().any(|each| same_header(each.as_bytes(), name))
+    is_about_consumers(name)
+        || IdentityHeader::ALL.iter().any(|each| same_header(each.as_str().as_bytes(), name))
 }
 
-/// A value for each of [`IDENTITY_HEADERS`].
+/// A value for each [`IdentityHeader`].
 fn identity<'a>(caller: &Caller<'a>, request: &View<'_>) -> [Option<&'a str>; 5] {
     match caller {
         Caller::Anonymous(consumer) => {
@@ -111,7 +137,7 @@ fn is_groups(name: &[u8], value: &[u8], caller: &Caller<'_>) -> bool {
 
 /// Whether a header says just that, in our spelling, and no other header says it again.
 fn is_said((name, value): Header<'_>, owed: Option<&str>, ours: usize, all: &[Header<'_>]) -> bool {
-    let ours = IDENTITY_HEADERS[ours].as_bytes();
+    let ours = IdentityHeader::ALL[ours].as_str().as_bytes();
     name.eq_ignore_ascii_case(ours)
         && owed.is_some_and(|owed| owed.as_bytes() == value)
         && all.iter().filter(|(each, _)| each.eq_ignore_ascii_case(ours)).count() == 1

@@ -105,6 +105,10 @@ struct Holding {
 struct Table(Box<[u32]>);
 
 impl Keyring {
+    pub(super) fn len(&self) -> usize {
+        self.holdings.len()
+    }
+
     pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
         let holding = self.table.find(digest, &self.holdings).ok_or(Absent::Unknown)?;
         let (consumer, key) = (&self.consumers[holding.consumer as usize], &holding.key);

@@ -28,12 +28,13 @@ pub mod schema;
 mod wants;
 
 pub use caller::Caller;
+pub use compile::{Consumers, ConsumersFile, Host};
 pub use config::{
     Authentication, Config, Consumer as ConsumerConfig, Deny, Key as KeyConfig, Match, Rule as RuleConfig,
 };
 pub use decide::Policy;
 pub use decision::{Allow, Certificate, CertificateName, Decision};
-pub use identity::{Edit, Edits};
+pub use identity::{Edit, Edits, IdentityHeader};
 pub use keyring::{Consumer, Digest, Key};
 pub use problem::{Problem, Problems};
 pub use refusal::{Format, Reason, Refusal};

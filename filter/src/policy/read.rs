@@ -19,33 +19,23 @@ pub(super) fn config<'d>(
 ) -> (Config, Option<Vec<&'d RawValue>>) {
     // Kong hands a filter without config nothing at all, or an empty string.
     let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
-    let sections = match serde_json::from_slice::<Sections<'_>>(document) {
-        Ok(sections) => sections,
-        // Something else than an object, if it is JSON at all.
-        Err(error) => match serde_json::from_slice::<Value>(document) {
-            Ok(value) => Sections { consumers: None, others: value },
-            Err(_) => {
-                let message = format!("not JSON: {error}");
-                problems.push(Problem { path: String::new(), message });
-                return (Config::default(), None);
-            }
-        },
-    };
-    let consumers = sections.consumers.filter(|section| section.get() != "null");
-    let listed = consumers.map(|section| serde_json::from_str(section.get()));
+    let Some(sections) = Sections::of(document, problems) else { return (Config::default(), None) };
     let config = at(String::new(), &sections.others, problems, |place| place.config());
-    let consumers = match listed {
-        None => None,
-        Some(Ok(consumers)) => Some(consumers),
-        Some(Err(_)) => {
-            let value = consumers.and_then(|section| serde_json::from_str::<Value>(section.get()).ok());
-            at("consumers".to_owned(), &value.unwrap_or_default(), problems, |place| {
-                place.refuse::<()>("a list");
-            });
-            None
-        }
-    };
-    (config, consumers)
+    (config, sections.consumers(problems))
+}
+
+/// What a consumers file holds, likewise.
+pub(super) fn consumers<'d>(document: &'d [u8], problems: &mut Vec<Problem>) -> Vec<&'d RawValue> {
+    let Some(sections) = Sections::of(document, problems) else { return Vec::new() };
+    if sections.consumers.is_none() && sections.others.is_object() {
+        problems.push(Problem { path: "consumers".to_owned(), message: "is missing".to_owned() });
+    }
+    at(String::new(), &sections.others, problems, |place| {
+        let mut fields = place.fields();
+        fields.known.push("consumers");
+        fields.refuse_others();
+    });
+    sections.consumers(problems).unwrap_or_default()
 }
 
 /// One of the consumers, `number` of the list.
@@ -81,6 +71,35 @@ fn at<T>(path: String, value: &Value, problems: &mut Vec<Problem>, read: impl Fn
 struct Sections<'d> {
     consumers: Option<&'d RawValue>,
     others: Value,
+}
+
+impl<'d> Sections<'d> {
+    /// `None` and a problem where it is no JSON.
+    fn of(document: &'d [u8], problems: &mut Vec<Problem>) -> Option<Self> {
+        let error = match serde_json::from_slice::<Self>(document) {
+            // Kong fills in nulls.
+            Ok(Self { consumers, others }) => {
+                return Some(Self { consumers: consumers.filter(|section| section.get() != "null"), others });
+            }
+            Err(error) => error,
+        };
+        // Something else than an object, if it is JSON at all.
+        let others = serde_json::from_slice(document).ok();
+        if others.is_none() {
+            problems.push(Problem { path: String::new(), message: format!("not JSON: {error}") });
+        }
+        Some(Self { consumers: None, others: others? })
+    }
+
+    fn consumers(&self, problems: &mut Vec<Problem>) -> Option<Vec<&'d RawValue>> {
+        let section = self.consumers?;
+        let listed = serde_json::from_str(section.get()).ok();
+        if listed.is_none() {
+            let value = serde_json::from_str::<Value>(section.get()).unwrap_or_default();
+            at("consumers".to_owned(), &value, problems, |place| place.refuse::<()>("a list"));
+        }
+        listed
+    }
 }
 
 impl<'de> Deserialize<'de> for Sections<'de> {
@@ -125,12 +144,14 @@ impl<'d> Place<'d> {
             key_names: fields.take("key_names", Place::strings),
             key_in_header: fields.take("key_in_header", Place::boolean),
             key_in_query: fields.take("key_in_query", Place::boolean),
+            key_in_body: fields.take("key_in_body", Place::boolean),
             hide_credentials: fields.take("hide_credentials", Place::boolean),
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
             anonymous: fields.take("anonymous", Place::text),
             // Read one by one, see above.
             consumers: fields.list("consumers", Place::consumer),
+            consumers_file: fields.take("consumers_file", Place::text),
             client_certificate: fields.take("client_certificate", Place::text),
             rules: fields.list("rules", Place::rule),
         };

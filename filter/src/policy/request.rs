@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::query;
 use super::wants::Wants;
 
-/// A header's name and value.
+/// A header's name and value, or a field's.
 pub type Header<'r> = (&'r [u8], &'r [u8]);
 
 /// A request as a host hands it over. What the policy does not want ([`Policy::wants`](super::Policy::wants)) may be
@@ -21,6 +21,8 @@ pub struct Request<'r, H> {
     /// In the order in which they came, duplicates too: an iterator over [`Header`]s, so that a host needs no list of
     /// its own for them.
     pub headers: H,
+    /// Fields of the body by name, duplicates too; empty unless the policy wants the body.
+    pub body: &'r [Header<'r>],
     /// Whom the gateway's own authentication has established.
     pub established: Option<&'r Established<'r>>,
     /// Seconds since 1970.
@@ -58,6 +60,7 @@ pub(super) struct View<'r> {
     pub(super) authority: &'r [u8],
     pub(super) target: Target<'r>,
     pub(super) headers: SmallVec<[Header<'r>; USUAL]>,
+    pub(super) body: &'r [Header<'r>],
     pub(super) established: Option<&'r Established<'r>>,
     pub(super) now: i64,
 }
@@ -67,9 +70,9 @@ const USUAL: usize = 8;
 
 impl<'r> View<'r> {
     pub(super) fn of<H: IntoIterator<Item = Header<'r>>>(request: Request<'r, H>, wants: &Wants) -> Self {
-        let Request { method, authority, target, headers, established, now } = request;
+        let Request { method, authority, target, headers, body, established, now } = request;
         let headers = headers.into_iter().filter(|(name, _)| wants.header(name)).collect();
-        Self { method, authority, target, headers, established, now }
+        Self { method, authority, target, headers, body, established, now }
     }
 
     /// The values of a header; names are compared without regard to case (RFC 9110, section 5.1).

@@ -1,4 +1,7 @@
-//! JSON Schema of the policy, from the types that it is read into.
+//! Schemas of the policy, from the types that it is read into: JSON Schema for editors and filters, and Kong's own kind
+//! for the Lua plugin.
+
+mod lua;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -18,4 +21,9 @@ pub fn policy() -> Value {
 pub fn meta() -> String {
     let document = json!({ "config_schema": policy() });
     format!("{document:#}\n")
+}
+
+/// The `config` of the Lua plugin's schema: `config.lua`.
+pub fn lua() -> String {
+    lua::module(&policy())
 }

@@ -13,6 +13,8 @@ pub struct Wants {
     pub authority: bool,
     pub path: bool,
     pub query: bool,
+    /// Fields of the body, of these names: those of the keys.
+    pub body: bool,
     /// Other headers than those that speak of consumers.
     names: Box<[Box<str>]>,
 }
@@ -38,6 +40,7 @@ impl Wants {
             authority: rules.rules.iter().any(|rule| !rule.hosts.is_empty()),
             path: rules.look_at_paths,
             query: places.is_some_and(|places| places.in_query),
+            body: places.is_some_and(|places| places.in_body),
             names: names.into(),
         }
     }

@@ -62,6 +62,7 @@ impl Filled {
             authority: &self.authority,
             target: Target::of(&self.target),
             headers: self.headers(),
+            body: &[],
             established,
             now: self.now,
         })
@@ -126,8 +127,8 @@ fn carry_out(edit: &Edit<'_>, headers: &mut Headers) {
     match edit {
         Edit::Remove(name) => remove(name),
         Edit::Set(name, value) => {
-            remove(name.as_bytes());
-            headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            remove(name.as_str().as_bytes());
+            headers.push((name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()));
         }
     }
 }

@@ -46,7 +46,8 @@ impl Answer {
 
     /// By what the gateway knows the request; empty where it does not say.
     pub fn request_id(&self) -> &str {
-        self.header("x-kong-request-id").unwrap_or_default()
+        // Kong's, else Envoy's.
+        self.header("x-kong-request-id").or_else(|| self.header("x-request-id")).unwrap_or_default()
     }
 }
 

@@ -40,8 +40,9 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     }
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let filters = filters.map_or_else(gateway::filters, Ok)?;
-    let running = gateway.find()?.start(&Setup { config, filters, proxy, status })?;
+    let gateway = gateway.find()?;
     let signals = Signals::catch()?;
+    let running = gateway.start(&Setup { config, filters, proxy, status })?;
     print(&addresses(&*running))?;
     signals.until_stopped(|| running.reload());
     Ok(())

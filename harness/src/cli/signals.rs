@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM, SIGINT and SIGHUP, caught from now on: a verb that prints where it listens does so afterwards, for who reads
-/// that may send a signal at once.
+/// SIGTERM, SIGINT and SIGHUP, caught from now on. A verb does so before it starts what has to be taken down again: a
+/// signal that comes meanwhile is obeyed after that.
 pub(super) struct Signals {
     runtime: Runtime,
     terminate: Signal,

@@ -33,8 +33,9 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         None => include_str!("../../../kong/kong.yml").to_owned(),
     };
     let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: None };
-    let stack = Stack::up(&*gateway.find()?, &plan)?;
+    let gateway = gateway.find()?;
     let signals = Signals::catch()?;
+    let stack = Stack::up(&*gateway, &plan)?;
     print(&welcome(&stack)?)?;
     signals.until_stopped(|| stack.gateway().reload());
     Ok(())

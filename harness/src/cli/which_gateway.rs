@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::gateway::{self, Gateway, Options};
+use crate::gateway::{self, Engine, Gateway, Options};
 
 /// What was typed.
 #[derive(Args)]
@@ -26,6 +26,12 @@ pub(super) struct Drivers {
     /// The kong to run, with --gateway kong [default: kong on PATH]
     #[arg(long, value_name = "FILE", env = "KONG_BIN")]
     kong_bin: Option<PathBuf>,
+    /// In which shell Kong runs mtls-policy [default: wasm where the Kong has it]
+    #[arg(long, value_name = "ENGINE", env = "HARNESS_ENGINE", value_parser = PossibleValuesParser::new(Engine::NAMES).try_map(|name| name.parse::<Engine>()))]
+    engine: Option<Engine>,
+    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
+    #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
+    image: Option<String>,
 }
 
 impl WhichGateway {
@@ -48,6 +54,7 @@ impl WhichGateway {
 
 impl Drivers {
     pub(super) fn options(self) -> Options {
-        Options { envoy_bin: self.envoy_bin, kong_bin: self.kong_bin, ..Options::default() }
+        let Self { envoy_bin, kong_bin, engine, image } = self;
+        Options { envoy_bin, kong_bin, engine, image, ..Options::default() }
     }
 }

@@ -6,7 +6,7 @@ use super::key_auth::KeyAuth;
 use super::wasm::Module;
 use super::{Column, Host};
 use crate::cases::Suite;
-use crate::gateway::{self, Gateway, Options, Unavailable};
+use crate::gateway::{self, Engine, Gateway, Options, Unavailable};
 
 /// Everybody's answers.
 #[derive(Default)]
@@ -71,12 +71,19 @@ impl Lineup {
 
 /// Key-auth is Kong's.
 fn gateway_of(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
-    gateway::by_name(if name == KEY_AUTH { "kong" } else { name }, options)
+    match name {
+        KEY_AUTH => gateway::by_name("kong", options),
+        KONG_NATIVE => gateway::by_name("kong", &Options { engine: Some(Engine::Native), ..options.clone() }),
+        name => gateway::by_name(name, options),
+    }
 }
 
 /// All who may be asked beside the core and the module.
 pub fn others() -> impl Iterator<Item = &'static str> {
-    gateway::NAMES.into_iter().chain([KEY_AUTH])
+    gateway::NAMES.into_iter().chain([KONG_NATIVE, KEY_AUTH])
 }
 
 const KEY_AUTH: &str = "key-auth";
+
+/// A Kong with the native engine, whatever else it can carry.
+const KONG_NATIVE: &str = "kong-native";

@@ -5,8 +5,18 @@
 pub enum Ability {
     /// Goes on sending a request's body when the response has begun.
     AnswersEarly,
+    /// Refuses an upstream whose chain is longer than `tls_verify_depth` allows.
+    BoundsChains,
+    /// Decides when the last of the gateway's own plugins has run.
+    DecidesLast,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
+    /// Tells Kong's own plugins of the policy's consumers.
+    NamesConsumers,
+    /// Looks for keys in bodies.
+    ReadsBodies,
+    /// Takes the policy's consumers from a file.
+    ReadsConsumersFiles,
     /// Refuses an upstream whose certificate has no name but its subject's (RFC 9525, section 2).
     RefusesCommonNames,
     /// Takes nothing for an answer that came before the TLS handshake (CVE-2026-1642).
@@ -15,6 +25,8 @@ pub enum Ability {
     ResumesSessions,
     /// Can start its workers anew while it serves ([`super::Running::restart_workers`]).
     RestartsWorkers,
+    /// Runs filters.
+    RunsFilters,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
 }

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, StatusCode, request};
@@ -16,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::wait::answer;
+
 /// Whom to ask.
 pub(super) enum Peer {
     Tcp(SocketAddr),
@@ -23,7 +24,7 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    /// Asks on a connection of its own. Callers may be within a runtime or not, so it has a thread of its own too.
+    /// Asks on a connection of its own.
     ///
     /// # Errors
     /// There is no answer, or none in time.
@@ -44,10 +45,7 @@ impl Peer {
                 Self::Unix(path) => exchange(UnixStream::connect(path).await?, request).await,
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ask =
-            || runtime.block_on(async { timeout(patience, exchange).await.context("no answer in time")? });
-        thread::scope(|scope| scope.spawn(ask).join()).unwrap_or_else(|_| Err(anyhow!("panicked")))
+        answer(async { timeout(patience, exchange).await.context("no answer in time")? })
     }
 }
 

@@ -91,15 +91,23 @@ impl Gateway for Envoy {
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
+            Ability::BoundsChains => {
+                Some("Envoy 1.40.0 takes a chain of any length, whatever max_verify_depth is")
+            }
             Ability::KongsOwn => Some("Envoy has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("Envoy's workers are threads of one process"),
+            Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles => {
+                Some("the filter has no files, and decides before it sees a body")
+            }
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
             Ability::AnswersEarly
+            | Ability::DecidesLast
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
-            | Ability::ResumesSessions => None,
+            | Ability::ResumesSessions
+            | Ability::RunsFilters => None,
         }
     }
 
@@ -136,3 +144,6 @@ const POLICY: &str = "mtls-policy";
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03}s", duration.as_secs(), duration.subsec_millis())
 }
+
+#[cfg(test)]
+mod tests;

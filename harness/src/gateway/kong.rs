@@ -1,6 +1,8 @@
 //! A local `kong`, run without a database and under a directory of its own.
 
 mod admin;
+mod directory;
+mod last_words;
 mod listeners;
 mod plugins;
 mod process;
@@ -9,15 +11,19 @@ mod settings;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
 
 use process::Process;
-use served::Served;
 
-use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
+use super::{Ability, Engine, Gateway, Options, Running, Setup, Unavailable};
 
+pub(super) use directory::Directory;
+pub(super) use last_words::essence;
 pub(super) use listeners::Listeners;
 pub(super) use plugins::Plugins;
-pub(super) use served::{Host, serve};
+pub(super) use served::{Host, Served, serve};
 pub(super) use settings::Settings;
 
 /// Runs a `kong` of this machine.
@@ -51,7 +57,8 @@ impl Gateway for Kong {
     }
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
-        lacks(ability)
+        // One that is named wrongly is told when it is brought up.
+        lacks(ability, self.engine().unwrap_or(Engine::Native))
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
@@ -60,15 +67,30 @@ impl Gateway for Kong {
 }
 
 impl Kong {
+    /// The one that is asked for, else the one that this Kong can carry.
+    fn engine(&self) -> anyhow::Result<Engine> {
+        if let Some(engine) = Engine::asked_for(&self.options)? {
+            return Ok(engine);
+        }
+        let output = Command::new(&self.bin).arg("version").current_dir("/").output();
+        let output = output.with_context(|| format!("cannot run {} version", self.bin.display()))?;
+        Ok(Engine::of_version(&String::from_utf8_lossy(&output.stdout)))
+    }
+
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Process>> {
-        let plugins = Plugins::find(&self.options)?;
+        let plugins = Plugins::find(&self.options, self.engine()?, &setup.filters)?;
         serve(setup, &plugins, &self.options, |settings, _| Process::start(&self.bin, settings, &plugins))
     }
 }
 
 /// As seen of Kong 3.9.1.
-pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
+pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
     match ability {
+        Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles
+            if engine == Engine::Wasm =>
+        {
+            Some("a filter sees no body before it has to decide, has no files, and tells Kong of no consumer")
+        }
         Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
@@ -77,7 +99,19 @@ pub(super) fn lacks(ability: Ability) -> Option<&'static str> {
             Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
         }
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
-        Ability::KongsOwn | Ability::RestartsWorkers | Ability::StreamsProtocols => None,
+        Ability::DecidesLast if engine == Engine::Native => {
+            Some("the plugin decides where key-auth does, before most of Kong's own")
+        }
+        Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
+        Ability::BoundsChains
+        | Ability::DecidesLast
+        | Ability::KongsOwn
+        | Ability::NamesConsumers
+        | Ability::ReadsBodies
+        | Ability::ReadsConsumersFiles
+        | Ability::RestartsWorkers
+        | Ability::RunsFilters
+        | Ability::StreamsProtocols => None,
     }
 }
 
@@ -86,5 +120,7 @@ fn on_path() -> Option<PathBuf> {
     env::split_paths(&path).map(|directory| directory.join("kong")).find(|bin| Path::is_file(bin))
 }
 
+#[cfg(test)]
+pub(super) mod door;
 #[cfg(test)]
 mod tests;

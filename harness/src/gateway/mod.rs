@@ -5,7 +5,9 @@
 mod ability;
 mod ask;
 pub mod declarative;
+pub mod docker;
 pub mod embedded;
+mod engine;
 pub mod envoy;
 pub mod kong;
 mod wait;
@@ -15,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use ability::Ability;
+pub use engine::{Engine, native_library};
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]
@@ -94,7 +97,7 @@ pub fn filters() -> anyhow::Result<PathBuf> {
 }
 
 /// Gateways by the names that `--gateway` takes.
-pub const NAMES: [&str; 3] = ["embedded", "envoy", "kong"];
+pub const NAMES: [&str; 4] = ["embedded", "envoy", "kong", "docker"];
 
 /// What a driver may be told; what is absent it finds by itself.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +106,10 @@ pub struct Options {
     pub envoy_bin: Option<PathBuf>,
     /// The `kong` to run. Absent: `KONG_BIN`, else `kong` on PATH.
     pub kong_bin: Option<PathBuf>,
+    /// The image of Kong to run in a container. Absent: `HARNESS_KONG_IMAGE`, else [`docker::IMAGE`].
+    pub image: Option<String>,
+    /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
+    pub engine: Option<Engine>,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
@@ -133,6 +140,7 @@ pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>
         "embedded" => Ok(Box::new(embedded::Embedded)),
         "envoy" => Ok(Box::new(envoy::Envoy::find(options)?)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
+        "docker" => Ok(Box::new(docker::Docker::find(options)?)),
         _ => anyhow::bail!("no gateway is called {name:?}; there are: {}", NAMES.join(", ")),
     }
 }

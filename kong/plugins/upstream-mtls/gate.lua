@@ -6,6 +6,9 @@
 -- and the filter tells what it has decided (see wasm.lua).
 
 
+local choice = require "kong.plugins.upstream-mtls.choice"
+
+
 local kong = kong
 local ngx = ngx
 local ipairs = ipairs
@@ -130,6 +133,23 @@ local function decided(ctx)
 end
 
 
+--- Whether what mtls-policy, as a plugin, has chosen for the current request is carried out.
+local function is_carried_out()
+  if not choice.is_pending(ngx.ctx) then
+    return true
+  end
+
+  kong.log.err("503: mtls-policy has chosen what upstream-mtls is to do, which is not configured for this request")
+  return false
+end
+
+
+--- Whether this Kong runs the plugin of the filter's name.
+local function is_plugin()
+  return kong.configuration.loaded_plugins[FILTER] ~= nil
+end
+
+
 --- Whether this Kong runs the filter. From then on the gate follows what is configured.
 local function prepare()
   local ok, wasm = pcall(require, "kong.runloop.wasm")
@@ -150,5 +170,7 @@ return {
   attach = attach,
   decided = decided,
   is_open = is_open,
+  is_plugin = is_plugin,
+  is_carried_out = is_carried_out,
   refuse_buffering = refuse_buffering,
 }

@@ -1,6 +1,7 @@
 --- Presents client certificates to upstreams, verifies the upstreams, and keeps identities apart.
 
 
+local choice = require "kong.plugins.upstream-mtls.choice"
 local consumer = require "kong.plugins.upstream-mtls.consumer"
 local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
@@ -45,11 +46,13 @@ function UpstreamMtls:access(conf)
     consumer.prepare(ctx)
   end
 
-  local refusal, err = presentation.begin(ctx, conf)
+  local refusal, err = presentation.begin(ctx, conf, choice.take(ctx))
   if refusal then
     kong.log.err(refusal, ": ", err)
     return kong.response.error(503, refusal)
   end
+
+  choice.carried_out(ctx)
 end
 
 

@@ -108,32 +108,51 @@ local function follow_into_subrequests(apply)
 end
 
 
+-- Before every connection to an upstream.
+local function stand_before_balancer(is_open)
+  local Kong = require "kong"
+  local balancer = assert(Kong.balancer, "it has no Kong.balancer")
+  Kong.balancer = function()
+    if not is_open() then
+      return ngx.exit(503)
+    end
+
+    return balancer()
+  end
+end
+
+
 -- runloop/handler.lua, wasm_attach, after the access handlers; init.lua, Kong.access, then calls Kong.response for what
 -- is buffered instead of returning to nginx and so to the filters; Kong.balancer comes before every connection.
 local function stand_before_upstreams(gate)
   local Kong = require "kong"
   local wasm = require "kong.runloop.wasm"
   local attach = assert(wasm.attach, "kong.runloop.wasm has no attach")
-  local balancer = assert(Kong.balancer, "it has no Kong.balancer")
   local response = assert(Kong.response, "it has no Kong.response")
   wasm.attach = function(ctx)
     return gate.attach(ctx, attach)
   end
 
-  Kong.balancer = function()
-    if not gate.is_open() then
-      return ngx.exit(503)
-    end
-
-    return balancer()
-  end
-
+  stand_before_balancer(gate.is_open)
   Kong.response = function()
     if not gate.is_open() then
       return gate.refuse_buffering()
     end
 
     return response()
+  end
+end
+
+
+--- Do something for each request that goes on to its upstream, when the last plugin's access handler has run (init.lua,
+-- Kong.access).
+-- @tparam function fn may answer the client
+local function after_plugins(fn)
+  local access = assert(require("kong.runloop.handler").access, "kong.runloop.handler has no access")
+  local after = assert(access.after, "kong.runloop.handler has no access.after")
+  access.after = function(ctx)
+    fn(ctx)
+    return after(ctx)
   end
 end
 
@@ -149,6 +168,8 @@ local function prepare(apply, gate)
     prepare_pools()
     if gate.prepare() then
       stand_before_upstreams(gate)
+    elseif gate.is_plugin() then
+      stand_before_balancer(gate.is_carried_out)
     end
   end)
 end
@@ -202,6 +223,7 @@ end
 
 return {
   prepare = prepare,
+  after_plugins = after_plugins,
   split_pool = split_pool,
   upstream_certificate_id = upstream_certificate_id,
 }

@@ -1,6 +1,7 @@
 --- What a request presents to its upstream, and what it believes of it.
 --
--- The plugin decides first, by its config. A filter may then select another certificate by name.
+-- The plugin decides first, by what mtls-policy has chosen as a plugin, else by its config. A filter may then select
+-- another certificate by name.
 
 
 local gate = require "kong.plugins.upstream-mtls.gate"
@@ -111,8 +112,8 @@ local function apply(request)
 end
 
 
-local function certificate_for(ctx, request, instance)
-  local name = instance.default
+local function certificate_for(ctx, request, instance, chosen)
+  local name = chosen or instance.default
   if name then
     request.name = name
     return instances.in_force(instance.certificates[name])
@@ -137,12 +138,17 @@ end
 --- Present what the config says, before any filter has run.
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam table conf
+-- @tparam string|nil chosen name of the certificate that mtls-policy, as a plugin, has chosen
 -- @treturn nil|string what to tell the client if the request must not go on
 -- @treturn nil|string the reason, for the log
-local function begin(ctx, conf)
+local function begin(ctx, conf, chosen)
   local service, scheme = ctx.service, ngx.var.upstream_scheme
   if not service or not TLS[scheme] then
     -- no service is Kong's 503; without TLS there is nothing to present
+    if chosen then
+      return NO_CERTIFICATE, chosen .. ": there is no upstream that speaks TLS"
+    end
+
     return nil
   end
 
@@ -165,7 +171,7 @@ local function begin(ctx, conf)
     return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
   end
 
-  local certificate, word, why = certificate_for(ctx, request, instance)
+  local certificate, word, why = certificate_for(ctx, request, instance, chosen)
   if word then
     return refuse(request, word, NO_CERTIFICATE, request.name .. ": " .. (why or word))
   end

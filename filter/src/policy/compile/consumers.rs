@@ -9,24 +9,54 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Compiler, boxed, shared};
 use crate::policy::keyring::{Consumer, Digest, Growing, Key, Keyring, Validity};
+use crate::policy::problem::Problems;
 use crate::policy::{config, read};
 
+/// Who may ask, apart from any policy: several may share them.
+pub struct Consumers(Arc<Keyring>);
+
+impl Consumers {
+    /// Compiles what a consumers file holds: a JSON object with `consumers`, written as in a policy.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its path.
+    pub fn compile(document: &[u8]) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let written = read::consumers(document, &mut problems);
+        let consumers = Compiler { problems: &mut problems }.consumers(&written);
+        if problems.is_empty() { Ok(consumers) } else { Err(Problems(problems)) }
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.0)
+    }
+
+    pub(super) fn all(&self) -> &[Consumer] {
+        self.0.consumers()
+    }
+}
+
 impl Compiler<'_> {
-    /// Consumers and their keys; the same as another policy's where they are written the same.
-    pub(super) fn keyring(&mut self, written: &[&RawValue]) -> Arc<Keyring> {
+    /// Consumers and their keys; the same as others where they are written the same.
+    pub(super) fn consumers(&mut self, written: &[&RawValue]) -> Consumers {
         let section = shared::Section::of(written);
         if let Some(known) = section.known() {
-            return known;
+            return Consumers(known);
         }
         let before = self.problems.len();
-        let keyring = Arc::new(self.consumers(written));
+        let keyring = Arc::new(self.keyring(written));
         if self.problems.len() == before {
             section.keep(&keyring);
         }
-        keyring
+        Consumers(keyring)
     }
 
-    fn consumers(&mut self, written: &[&RawValue]) -> Keyring {
+    fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
         let mut keyring = Growing::with_capacity(written.len());
         let mut by_name = HashMap::with_capacity(written.len());
         for (number, written) in written.iter().enumerate() {
@@ -112,9 +142,9 @@ impl Compiler<'_> {
     }
 
     /// One of the consumers, or somebody who has nothing but a name.
-    pub(super) fn anonymous(&mut self, name: String, consumers: &[Consumer]) -> Consumer {
+    pub(super) fn anonymous(&mut self, name: String, consumers: &Consumers) -> Consumer {
         self.header_text("anonymous", &name);
-        let one = consumers.iter().find(|consumer| *consumer.username == *name);
+        let one = consumers.all().iter().find(|consumer| *consumer.username == *name);
         one.cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
     }
 }

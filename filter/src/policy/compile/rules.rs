@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Compiler, boxed, is_token};
+use super::{Compiler, ConsumersFile, boxed, is_token};
 use crate::policy::config::{self, Authentication};
 use crate::policy::keyring::Consumer;
 use crate::policy::path;
@@ -179,17 +179,26 @@ pub(super) struct Known<'c> {
 
 impl<'c> Known<'c> {
     pub(super) fn of(
-        consumers: &'c [Consumer],
+        written: &'c [Consumer],
+        from_file: Option<ConsumersFile<'c>>,
         anonymous: Option<&'c str>,
         authentication: Authentication,
     ) -> Self {
-        if authentication == Authentication::Gateway {
-            return Self { consumers: None, groups: None };
-        }
-        let names = consumers.iter().map(|consumer| &*consumer.username).chain(anonymous);
-        let groups = consumers.iter().flat_map(|consumer| &consumer.groups).map(|group| &**group);
+        let read = match from_file {
+            _ if authentication == Authentication::Gateway => return Self::NOTHING,
+            Some(ConsumersFile::Missing | ConsumersFile::Unread | ConsumersFile::Unsupported) => {
+                return Self::NOTHING;
+            }
+            Some(ConsumersFile::Read(consumers)) => consumers.all(),
+            None => &[],
+        };
+        let all = || written.iter().chain(read);
+        let names = all().map(|consumer| &*consumer.username).chain(anonymous);
+        let groups = all().flat_map(|consumer| &consumer.groups).map(|group| &**group);
         Self { consumers: Some(names.collect()), groups: Some(groups.collect()) }
     }
+
+    pub(super) const NOTHING: Self = Self { consumers: None, groups: None };
 }
 
 fn is_empty(conditions: &config::Match) -> bool {

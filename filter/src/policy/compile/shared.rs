@@ -50,9 +50,9 @@ mod tests {
     fn keyring(document: &str) -> Arc<Keyring> {
         let mut problems = Vec::new();
         let (_, written) = read::config(document.as_bytes(), &mut problems);
-        let keyring = Compiler { problems: &mut problems }.keyring(&written.unwrap_or_default());
+        let consumers = Compiler { problems: &mut problems }.consumers(&written.unwrap_or_default());
         assert_eq!(problems, []);
-        keyring
+        consumers.keyring()
     }
 
     #[test]

@@ -65,26 +65,47 @@ impl Core {
             self.log
                 .line(Level::Error, format_args!("config refused, the one before stays in force: {error:#}"));
         })?);
-        let changes = publish(&next.upstreams, &self.pools, now(), || {
-            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
-        });
+        self.take_over(next);
         drop(changing);
         self.reloaded.notify_one();
-        changes.iter().for_each(|change| self.log.line(level(change), change));
         self.log.line(Level::Info, "config reloaded");
         Ok(())
     }
 
-    /// Looks at the certificate files once.
+    /// Looks at the files of certificates and consumers once.
     pub(super) fn refresh(&self) {
         let _changing = self.changing();
-        let changes = refresh(&self.in_force().upstreams, &self.pools, now());
+        let in_force = self.in_force();
+        let changes = refresh(&in_force.upstreams, &self.pools, now());
+        changes.iter().for_each(|change| self.log.line(level(change), change));
+        let next = in_force.consumers_files.look().and_then(|files| {
+            files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)).transpose()
+        });
+        match next {
+            Ok(None) => {}
+            Ok(Some(next)) => {
+                self.take_over(Arc::new(next));
+                self.log.line(Level::Info, "consumers reloaded");
+            }
+            Err(error) => self.log.line(
+                Level::Error,
+                format_args!("consumers refused, the last good ones stay in force: {error:#}"),
+            ),
+        }
+    }
+
+    fn take_over(&self, next: Arc<Generation>) {
+        let changes = publish(&next.upstreams, &self.pools, now(), || {
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
+        });
         changes.iter().for_each(|change| self.log.line(level(change), change));
     }
 
     /// Until the next look at the files.
     pub(super) fn interval(&self) -> Duration {
-        self.in_force().upstreams.interval.unwrap_or(IDLE).max(SHORTEST)
+        let in_force = self.in_force();
+        let of_consumers = if in_force.consumers_files.is_empty() { IDLE } else { CONSUMERS };
+        in_force.upstreams.interval.unwrap_or(IDLE).min(of_consumers).max(SHORTEST)
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {
@@ -116,4 +137,6 @@ fn now() -> OffsetDateTime {
 
 /// Where there are no files, connections of what has expired still are to be closed.
 const IDLE: Duration = Duration::from_secs(10);
+/// As the native plugin looks at consumers files.
+const CONSUMERS: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(10);

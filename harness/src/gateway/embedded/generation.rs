@@ -1,10 +1,12 @@
 //! One config in force, with all that is made of it: ready before the first request sees it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, anyhow, bail};
 
+use super::consumers_files::ConsumersFiles;
 use super::log::Log;
 use super::properties::OutsideProperties;
 use super::router::Router;
@@ -14,7 +16,8 @@ use crate::gateway::declarative::{self, Config, Filter};
 
 /// A config, compiled. A request keeps the one that it began with.
 pub(super) struct Generation {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
+    pub(super) consumers_files: ConsumersFiles,
     pub(super) router: Router,
     pub(super) upstreams: Upstreams,
     /// By worker, then by route.
@@ -36,13 +39,39 @@ impl Generation {
     ) -> anyhow::Result<Self> {
         let names = filters.names().map(str::to_owned).collect();
         let config = declarative::load(file, &names)?;
-        let before = before.map(|before| &before.upstreams);
-        let upstreams = Upstreams::compile(&config, before)
-            .map_err(|problems| anyhow!(problems.join("\n")))
-            .with_context(|| file.display().to_string())?;
+        let consumers_files = ConsumersFiles::read(&config, before.map(|before| &before.consumers_files))?;
+        Self::compile(Arc::new(config), consumers_files, filters, log, before)
+            .with_context(|| file.display().to_string())
+    }
+
+    /// The same config with other consumers.
+    ///
+    /// # Errors
+    /// A filter refuses them.
+    pub(super) fn with_consumers(
+        &self,
+        consumers_files: ConsumersFiles,
+        filters: &Filters,
+        log: &Log,
+    ) -> anyhow::Result<Self> {
+        Self::compile(self.config.clone(), consumers_files, filters, log, Some(self))
+    }
+
+    fn compile(
+        config: Arc<Config>,
+        consumers_files: ConsumersFiles,
+        filters: &Filters,
+        log: &Log,
+        before: Option<&Self>,
+    ) -> anyhow::Result<Self> {
+        let upstreams = Upstreams::compile(&config, before.map(|before| &before.upstreams))
+            .map_err(|problems| anyhow!(problems.join("\n")))?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-        let chains = (0..workers).map(|_| chains(&config, filters, log)).collect::<anyhow::Result<_>>()?;
-        Ok(Self { router: Router::new(&config), config, upstreams, chains, turn: AtomicUsize::new(0) })
+        let chains = (0..workers)
+            .map(|_| chains(&config, &consumers_files, filters, log))
+            .collect::<anyhow::Result<_>>()?;
+        let (router, turn) = (Router::new(&config), AtomicUsize::new(0));
+        Ok(Self { config, consumers_files, router, upstreams, chains, turn })
     }
 
     /// The filters for a request on a route: those of its service, then its own. Workers take turns.
@@ -53,13 +82,18 @@ impl Generation {
 }
 
 /// All chains, in a worker of their own.
-fn chains(config: &Config, filters: &Filters, log: &Log) -> anyhow::Result<Vec<Vec<Root>>> {
+fn chains(
+    config: &Config,
+    files: &ConsumersFiles,
+    filters: &Filters,
+    log: &Log,
+) -> anyhow::Result<Vec<Vec<Root>>> {
     let worker = Worker::new(filters, OutsideProperties(log.clone()));
     let mut problems = Vec::new();
     let mut configure = |filters: &[Filter]| -> Vec<Root> {
         let roots = filters.iter().filter_map(|filter| {
             let refused = |error| problems.push(format!("{}: {error}", filter.place));
-            worker.configure(&filter.name, filter.config.as_slice()).map_err(refused).ok()
+            worker.configure(&filter.name, files.put_into(filter)).map_err(refused).ok()
         });
         roots.collect()
     };

@@ -1,6 +1,7 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
 mod body;
+mod consumers_files;
 mod core;
 mod exchange;
 mod failure;
@@ -41,11 +42,18 @@ impl Gateway for Embedded {
         match ability {
             Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("the embedded gateway is one process"),
+            Ability::NamesConsumers | Ability::ReadsBodies => Some(
+                "the filter decides before it sees a body, and there are no plugins to tell of consumers",
+            ),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
+            | Ability::BoundsChains
+            | Ability::DecidesLast
+            | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
-            | Ability::ResumesSessions => None,
+            | Ability::ResumesSessions
+            | Ability::RunsFilters => None,
         }
     }
 

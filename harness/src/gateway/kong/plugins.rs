@@ -1,23 +1,28 @@
-//! The Lua plugins that a Kong is given.
+//! The Lua plugins that a Kong is given, and the library of one of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::gateway::Options;
+use crate::gateway::{Engine, Options, native_library};
 
-/// A directory of Lua plugins: `NAME/handler.lua`.
+/// Those of a directory, `NAME/handler.lua`, that a Kong is to load.
 #[derive(Clone, Debug)]
 pub struct Plugins {
     directory: PathBuf,
     names: Vec<String>,
+    engine: Engine,
+    library: Option<PathBuf>,
 }
 
 impl Plugins {
+    /// All but those of which there is a filter, where filters are loaded: Kong starts with no plugin and filter of one
+    /// name.
+    ///
     /// # Errors
-    /// There is no such directory, or no plugin in it.
-    pub fn find(options: &Options) -> anyhow::Result<Self> {
+    /// There is no such directory, or no plugin in it, or no library where one is needed.
+    pub fn find(options: &Options, engine: Engine, filters: &Path) -> anyhow::Result<Self> {
         let directory = options.plugins.clone().unwrap_or_else(|| SOURCES.into());
         let within = || format!("no Lua plugins in {}", directory.display());
         let directory = directory.canonicalize().with_context(within)?;
@@ -29,22 +34,36 @@ impl Plugins {
             }
         }
         ensure!(!names.is_empty(), within());
+        names.retain(|name| engine == Engine::Native || !filters.join(format!("{name}.wasm")).is_file());
         names.sort();
-        Ok(Self { directory, names })
+        let library = match engine {
+            Engine::Native => Some(native_library()?.canonicalize()?),
+            Engine::Wasm => None,
+        };
+        Ok(Self { directory, names, engine, library })
     }
 
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Value of Kong's setting `plugins`, where these filters are loaded: Kong starts with no two of one name, and
-    /// where it has wasm the filter is the one that is meant.
-    pub fn setting(&self, filters: &Path) -> String {
-        let mut value = "bundled".to_owned();
-        for name in self.names.iter().filter(|name| !filters.join(format!("{name}.wasm")).is_file()) {
-            value = value + "," + name;
-        }
-        value
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Where the native library is, if the plugins need it.
+    pub fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
+    /// Their names, sorted.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Value of Kong's setting `plugins`.
+    pub fn setting(&self) -> String {
+        format!("bundled,{}", self.names.join(","))
     }
 }
 

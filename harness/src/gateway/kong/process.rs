@@ -1,7 +1,6 @@
-//! A Kong's processes, and the directory that they live in.
+//! A Kong's processes on this machine.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -9,36 +8,25 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
-use tempfile::TempDir;
 
-use super::{Host, Plugins, Settings};
+use super::last_words::essence;
+use super::{Directory, Host, Plugins, Settings};
 use crate::gateway::wait::until;
 
 /// A Kong in the background, as `kong start` leaves it. Dropping it ends it and removes its directory.
 pub struct Process {
     bin: PathBuf,
     settings: Settings,
-    directory: TempDir,
+    directory: Directory,
 }
 
 impl Process {
     /// # Errors
     /// `kong start` says no; its words.
     pub fn start(bin: &Path, settings: &Settings, plugins: &Plugins) -> anyhow::Result<Self> {
-        let directory =
-            tempfile::Builder::new().prefix("kong-").permissions(Permissions::from_mode(0o755)).tempdir()?;
-        let mut process = Self { bin: bin.to_owned(), settings: settings.clone(), directory };
-        let lua = process.directory.path().join("lua");
-        fs::create_dir_all(lua.join("kong"))?;
-        symlink(plugins.directory(), lua.join("kong/plugins"))?;
-        fs::create_dir(process.prefix())?;
-
-        process.settings.set("prefix", process.prefix().display().to_string());
-        process.settings.set("lua_package_path", format!("{}/?.lua;;", lua.display()));
-        if geteuid().is_root() {
-            // Workers would be nobody, who can read none of the keys that the config names.
-            process.settings.set("nginx_user", "root root");
-        }
+        let directory = Directory::new(plugins)?;
+        let settings = directory.put_into(settings, geteuid().is_root());
+        let process = Self { bin: bin.to_owned(), settings, directory };
         process.run("start")?;
         Ok(process)
     }
@@ -76,18 +64,9 @@ impl Process {
         }
     }
 
-    #[cfg(test)]
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn prefix(&self) -> PathBuf {
-        self.directory.path().join("prefix")
-    }
-
     /// nginx's master process removes it as the last thing that it does.
     fn pid_file(&self) -> PathBuf {
-        self.prefix().join("pids/nginx.pid")
+        self.directory.prefix().join("pids/nginx.pid")
     }
 
     /// nginx's master process, unless there is none any more.
@@ -108,13 +87,13 @@ impl Process {
 }
 
 impl Host for Process {
-    fn log(&self) -> String {
-        let log = fs::read(self.prefix().join("logs/error.log")).unwrap_or_default();
-        String::from_utf8_lossy(&log).into_owned()
+    fn directory(&self) -> &Directory {
+        &self.directory
     }
 
-    fn runs(&self) -> bool {
-        self.pid_file().exists()
+    fn ended(&self) -> Option<String> {
+        (!self.pid_file().exists())
+            .then(|| format!("it ended; the end of its log:\n{}", self.directory.last_lines()))
     }
 
     fn workers(&self) -> Vec<u32> {
@@ -142,34 +121,8 @@ impl Drop for Process {
     }
 }
 
-/// Kong's error without the places in its own source and without advice on its command line.
-fn essence(said: &str) -> &str {
-    let said = said.split("stack traceback:").next().unwrap_or_default();
-    let said = said.split("Run with --v").next().unwrap_or_default();
-    let first = said.lines().next().unwrap_or_default();
-    let places = first.rmatch_indices(".lua:").next().map_or(0, |(at, dot)| at + dot.len());
-    said[places..].trim_start_matches(|c: char| c.is_ascii_digit() || c == ':').trim()
-}
-
 /// A cold start takes seconds on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// nginx lets no request hold it up when it gets SIGTERM.
 const STOPPING: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::essence;
-
-    #[test]
-    fn what_kong_says_is_kept_and_where_in_its_source_is_not() {
-        let said = "Error: /a/start.lua:99: nginx: [error] init_by_lua error: /a/init.lua:731: error parsing \
-                    declarative config file /x/kong.yml:\nin 'nonsense': unknown field\nstack traceback:\n\t[C]: \
-                    in function 'error'\n\n\n  Run with --v (verbose) or --vv (debug) for more details\n";
-        assert_eq!(
-            essence(said),
-            "error parsing declarative config file /x/kong.yml:\nin 'nonsense': unknown field"
-        );
-        assert_eq!(essence("sh: kong: not found\n"), "sh: kong: not found");
-    }
-}

@@ -8,17 +8,23 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 
-use super::{Listeners, Plugins, Settings, admin};
+use super::{Directory, Listeners, Plugins, Settings, admin};
 use crate::gateway::wait::until;
 use crate::gateway::{Options, Running, Setup};
 
 /// What a Kong runs in: processes, a container. Dropping it ends it and removes what it left.
 pub trait Host: Send + Sync {
-    /// Kong's error log.
-    fn log(&self) -> String;
+    /// Where it lives.
+    fn directory(&self) -> &Directory;
 
-    /// Whether it still runs.
-    fn runs(&self) -> bool;
+    /// # Errors
+    /// A config names files of this machine that are not seen from within.
+    fn sees(&self, _config: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Nothing while it runs; what became of it and its last words when it does no longer.
+    fn ended(&self) -> Option<String>;
 
     /// Ids of nginx's worker processes, where they can be seen from here.
     fn workers(&self) -> Vec<u32> {
@@ -54,7 +60,7 @@ pub fn serve<H: Host>(
             let config = setup.config.canonicalize()?;
             let served = Served { host, listeners, has_status: setup.status.is_some(), config, workers };
             served.await_ready()?;
-            refused_by_filters(&served.host.log())?;
+            refused_by_filters(&served.log())?;
             Ok(served)
         });
         match served {
@@ -83,23 +89,14 @@ impl<H: Host> Served<H> {
     fn await_ready(&self) -> anyhow::Result<()> {
         let mut said = anyhow!("nothing heard of it");
         let outcome = until(STARTING, || match admin::ready(self.listeners.status) {
-            Ok(()) => Some(true),
+            Ok(()) => Some(Ok(())),
             Err(error) => {
                 said = error;
-                (!self.host.runs()).then_some(false)
+                self.host.ended().map(|words| Err(anyhow!("{words}")))
             }
         });
-        match outcome {
-            Some(true) => Ok(()),
-            Some(false) => bail!("it ended; the end of its log:\n{}", self.last_lines()),
-            None => bail!("{said:#}; the end of its log:\n{}", self.last_lines()),
-        }
-    }
-
-    fn last_lines(&self) -> String {
-        let log = self.host.log();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+        outcome
+            .unwrap_or_else(|| bail!("{said:#}; the end of its log:\n{}", self.host.directory().last_lines()))
     }
 }
 
@@ -115,23 +112,26 @@ impl<H: Host> Running for Served<H> {
     fn reload(&self) -> anyhow::Result<()> {
         let config = fs::read_to_string(&self.config)
             .with_context(|| format!("cannot read {}", self.config.display()))?;
-        let before = self.host.log().len();
+        self.host.sees(&config)?;
+        let directory = self.host.directory();
+        let before = directory.log().len();
         admin::post_config(self.listeners.admin, &config)?;
         let outcome = until(STARTING, || {
-            let log = self.host.log();
+            let log = directory.log();
             taken_over(log.get(before..).unwrap_or_default(), self.workers).transpose()
         });
         match outcome {
             Some(outcome) => outcome,
-            None => bail!("Kong took the config, but not all workers; its log:\n{}", self.last_lines()),
+            None => bail!("Kong took the config, but not all workers; its log:\n{}", directory.last_lines()),
         }
     }
 
     fn restart_workers(&self) -> anyhow::Result<()> {
-        let before = self.host.log().len();
+        let directory = self.host.directory();
+        let before = directory.log().len();
         self.host.restart_workers()?;
         let outcome = until(STARTING, || {
-            let log = self.host.log();
+            let log = directory.log();
             let fresh = log.get(before..).unwrap_or_default();
             (fresh.matches(WORKER_STARTED).count() >= self.workers
                 && fresh.matches(WORKER_ENDED).count() >= self.workers)
@@ -139,12 +139,12 @@ impl<H: Host> Running for Served<H> {
         });
         match outcome {
             Some(()) => self.await_ready(),
-            None => bail!("not all workers of Kong are new; the end of its log:\n{}", self.last_lines()),
+            None => bail!("not all workers of Kong are new; the end of its log:\n{}", directory.last_lines()),
         }
     }
 
     fn log(&self) -> String {
-        self.host.log()
+        self.host.directory().log()
     }
 
     fn processes(&self) -> Vec<u32> {
@@ -198,6 +198,3 @@ const WORKER_ENDED: &str = "gracefully shutting down";
 const ATTEMPTS: usize = 5;
 
 const STARTING: Duration = Duration::from_secs(30);
-
-/// Lines of the log that an error shows.
-const SHOWN: usize = 15;

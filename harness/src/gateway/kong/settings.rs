@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{Listeners, Plugins};
-use crate::gateway::Setup;
+use crate::gateway::{Engine, Setup};
 
 /// Kong's settings by their names in kong.conf. A Kong gets them as environment variables.
 #[derive(Clone, Debug)]
@@ -28,9 +28,7 @@ impl Settings {
             ("admin_listen", admin.to_string()),
             ("status_listen", status.to_string()),
             ("admin_gui_listen", "off".to_owned()),
-            ("plugins", plugins.setting(&setup.filters)),
-            ("wasm", "on".to_owned()),
-            ("wasm_filters_path", filters),
+            ("plugins", plugins.setting()),
             ("nginx_worker_processes", "2".to_owned()),
             // What filters log, and what `Served::reload` waits for.
             ("log_level", "info".to_owned()),
@@ -39,7 +37,19 @@ impl Settings {
             ("status_access_log", "off".to_owned()),
             ("anonymous_reports", "off".to_owned()),
         ];
-        Ok(Self(settings.map(|(name, value)| (name.to_owned(), value)).into()))
+        let mut settings = Self(settings.map(|(name, value)| (name.to_owned(), value)).into());
+        match plugins.engine() {
+            Engine::Wasm => {
+                settings.set("wasm", "on");
+                settings.set("wasm_filters_path", filters);
+            }
+            // Not `wasm = off`: a Kong that has none knows no such setting.
+            Engine::Native => {}
+        }
+        if let Some(library) = plugins.library() {
+            settings.set("lua_package_cpath", format!("{}/?.so;;", library.display()));
+        }
+        Ok(settings)
     }
 
     pub fn set(&mut self, name: &str, value: impl Into<String>) {

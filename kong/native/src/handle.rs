@@ -1,0 +1,103 @@
+//! What Lua holds: policies and consumers, compiled.
+
+use mtls_policy::policy;
+
+use crate::Text;
+
+/// A policy, or what is wrong with one: that refuses every request. Opaque outside.
+pub struct Policy(Result<policy::Policy, String>);
+
+/// The consumers of a consumers file, or what is wrong with it. Opaque outside.
+pub struct Consumers(Result<policy::Consumers, String>);
+
+/// What has to be handed over of a request; the headers always.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    pub method: bool,
+    pub authority: bool,
+    pub path: bool,
+    pub query: bool,
+    /// The body's fields under the names of the keys.
+    pub body: bool,
+    /// Whom the gateway's own authentication has established.
+    pub established: bool,
+}
+
+impl Policy {
+    /// For `compile`: `consumers` are those of the policy's consumers file, where it names one.
+    pub(crate) fn compile(document: &[u8], consumers: Option<&Consumers>) -> Self {
+        let consumers_file = match consumers {
+            None => policy::ConsumersFile::Missing,
+            Some(Consumers(Ok(consumers))) => policy::ConsumersFile::Read(consumers),
+            Some(Consumers(Err(problems))) => return Self(Err(problems.clone())),
+        };
+        Self::compile_for(document, consumers_file)
+    }
+
+    /// For `check`: only what the policy itself says is looked at, and nobody can pass.
+    pub(crate) fn check(document: &[u8]) -> Self {
+        match Self::compile_for(document, policy::ConsumersFile::Unread) {
+            Self(Ok(_)) => Self(Err(String::new())),
+            problems => problems,
+        }
+    }
+
+    fn compile_for(document: &[u8], consumers_file: policy::ConsumersFile<'_>) -> Self {
+        let host = policy::Host { reads_bodies: true, consumers_file };
+        Self(policy::Policy::compile_for(&host, document).map_err(|problems| problems.to_string()))
+    }
+
+    pub(crate) fn panicked() -> Self {
+        Self(Err(PANICKED.to_owned()))
+    }
+
+    pub(crate) fn valid(&self) -> Option<&policy::Policy> {
+        self.0.as_ref().ok()
+    }
+
+    pub(crate) fn problems(&self) -> Text {
+        problems(&self.0)
+    }
+
+    pub(crate) fn wants(&self) -> Wants {
+        let Some(policy) = self.valid() else { return Wants::default() };
+        let wants = policy.wants();
+        Wants {
+            method: wants.method,
+            authority: wants.authority,
+            path: wants.path,
+            query: wants.query,
+            body: wants.body,
+            established: policy.asks_the_gateway(),
+        }
+    }
+}
+
+impl Consumers {
+    pub(crate) fn compile(document: &[u8]) -> Self {
+        Self(policy::Consumers::compile(document).map_err(|problems| problems.to_string()))
+    }
+
+    pub(crate) fn panicked() -> Self {
+        Self(Err(PANICKED.to_owned()))
+    }
+
+    pub(crate) fn problems(&self) -> Text {
+        problems(&self.0)
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.0.as_ref().map_or(0, policy::Consumers::keys)
+    }
+}
+
+/// One a line; absent where there are none.
+fn problems<T>(compiled: &Result<T, String>) -> Text {
+    match compiled {
+        Err(problems) if !problems.is_empty() => Text::of(problems.as_bytes()),
+        Ok(_) | Err(_) => Text::ABSENT,
+    }
+}
+
+const PANICKED: &str = "the library failed while it compiled this; its message is in the error log";

@@ -1,0 +1,227 @@
+//! mtls-policy as a plugin does what a filter cannot: it reads bodies and files, and tells Kong who is asking.
+
+use std::fs;
+use std::path::Path;
+
+use harness::gateway::Ability;
+use tests::config::upstream_mtls;
+use tests::{Setting, needs, tests};
+
+tests![
+    a_key_in_a_body_lets_in_and_is_hidden_there,
+    consumers_come_from_a_file_and_a_new_one_takes_over,
+    a_broken_consumers_file_leaves_the_last_good_one_in_force,
+    kongs_plugins_see_the_policys_consumer,
+    a_choice_that_nobody_carries_out_reaches_no_upstream,
+];
+
+fn a_key_in_a_body_lets_in_and_is_hidden_there() {
+    needs(Ability::ReadsBodies);
+    let setting = Setting::new("key_in_body: true\nclient_certificate: kong-client");
+    let key = setting.key("model-citizen");
+    let form = "application/x-www-form-urlencoded";
+    // Content type, body, status, and what is left of the body.
+    let rows = [
+        (form, format!("a=1&X-API-Key={key}"), 200, "a=1"),
+        ("application/json", format!(r#"{{"a":1,"X-API-Key":"{key}"}}"#), 200, r#"{"a":1}"#),
+        (form, "a=1&X-API-Key=nobodys".to_owned(), 401, ""),
+        (form, format!("X-API-Key={key}&X-API-Key={key}"), 401, ""),
+        (form, "a=1".to_owned(), 401, ""),
+        ("application/json", r#"{"X-API-Key":7}"#.to_owned(), 401, ""),
+        ("text/plain", format!("X-API-Key={key}"), 401, ""),
+    ];
+    for (kind, body, status, left) in rows {
+        let request = setting.request("POST", "/dogs/api/echo/it").header("Content-Type", kind);
+        let seen = request.body(body.clone().into_bytes()).send();
+        assert_eq!(seen.status, status, "{body}: {}", seen.text);
+        if status == 200 {
+            assert_eq!(seen.text, left, "{body}");
+        }
+    }
+}
+
+fn consumers_come_from_a_file_and_a_new_one_takes_over() {
+    needs(Ability::ReadsConsumersFiles);
+    let case = FromFile::new(&["model-citizen"]);
+    let status = |route: &str, who: &str| case.setting.get(route).key(who).send().status;
+    assert_eq!(status("/dogs/anything", "model-citizen"), 200);
+    assert_eq!(status("/dogs/anything", "vet"), 401);
+    // The other route names the same file.
+    assert_eq!(status("/cats/anything", "model-citizen"), 200);
+
+    case.put(&["vet"]);
+    case.setting.wait_until("the new file is in force", || status("/dogs/anything", "vet") == 200);
+    case.setting.wait_until("in every worker", || {
+        (0..20).all(|_| {
+            ["/dogs/anything", "/cats/anything"].iter().all(|route| status(route, "model-citizen") == 401)
+        })
+    });
+}
+
+fn a_broken_consumers_file_leaves_the_last_good_one_in_force() {
+    needs(Ability::ReadsConsumersFiles);
+    let case = FromFile::new(&["model-citizen"]);
+    // What is in the file, and what is said of it.
+    let broken = [
+        ("consumers: {", "the last good one"),
+        ("consumers: [{username: vet, keys: [{id: '1', sha256: abc}]}]", "consumers[0].keys[0].sha256"),
+        ("nonsense: 1", "nonsense: there is no such field"),
+        ("consumers: []", "there is no consumer \"model-citizen\""),
+    ];
+    for (text, owed) in broken {
+        fs::write(&case.file, text).unwrap();
+        case.setting.wait_until(owed, || case.setting.log().contains(owed));
+        for _ in 0..10 {
+            assert_eq!(case.setting.get("/dogs/anything").key("model-citizen").send().status, 200, "{text}");
+        }
+    }
+}
+
+fn kongs_plugins_see_the_policys_consumer() {
+    needs(Ability::NamesConsumers);
+    needs(Ability::KongsOwn);
+    let policy = r#"{
+        name: mtls-policy, config: {key_names: [X-API-Key], client_certificate: kong-client, anonymous: guest, consumers: [
+            {username: model-citizen, keys: [{id: "1", sha256: <model-citizen>}]},
+            {username: vet, groups: [vets], keys: [{id: "1", sha256: <vet>}]}, {username: guest}]}}"#;
+    let policy = policy.replace('\n', " ");
+    // The first is Kong's own consumer too, with a limit of its own and in a group of Kong's.
+    let setting = Setting::of(&format!(
+        r#"_format_version: "3.0"
+consumers:
+- username: model-citizen
+  acls: [{{group: citizens}}]
+  plugins:
+  - {{name: request-termination, config: {{status_code: 418, trigger: x-stop}}}}
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  plugins: [{}]
+  routes:
+  - name: dogs
+    paths: [/dogs]
+    plugins: [{policy}]
+  - name: limited
+    paths: [/limited]
+    plugins: [{policy}, {{name: rate-limiting, config: {{hour: 2, policy: local, limit_by: consumer}}}}]
+  - name: citizens
+    paths: [/citizens]
+    plugins: [{policy}, {{name: acl, config: {{allow: [citizens]}}}}]
+  - name: vets
+    paths: [/vets]
+    plugins: [{policy}, {{name: acl, config: {{allow: [vets], always_use_authenticated_groups: true}}}}]
+"#,
+        upstream_mtls("")
+    ));
+    let status = |route: &str, who: &str, header: &str| {
+        setting.get(&format!("{route}/anything")).key(who).header(header, "yes").send().status
+    };
+    // A plugin that is scoped to Kong's consumer.
+    assert_eq!(status("/dogs", "model-citizen", "x-stop"), 418);
+    assert_eq!(status("/dogs", "vet", "x-stop"), 200);
+    // Everybody has a limit of their own.
+    for who in ["model-citizen", "vet"] {
+        assert_eq!([0, 1, 2].map(|_| status("/limited", who, "x")), [200, 200, 429], "{who}");
+    }
+    // Kong's groups for Kong's consumer, the policy's for its own.
+    assert_eq!(["model-citizen", "vet"].map(|who| status("/citizens", who, "x")), [200, 403]);
+    assert_eq!(["model-citizen", "vet"].map(|who| status("/vets", who, "x")), [403, 200]);
+}
+
+fn a_choice_that_nobody_carries_out_reaches_no_upstream() {
+    needs(Ability::NamesConsumers);
+    let setting = Setting::of(&format!(
+        r#"_format_version: "3.0"
+services:
+- name: without-upstream-mtls
+  url: https://dogcatcher-api:5443
+  routes:
+  - {{name: chosen, paths: [/chosen], plugins: [{chosen}]}}
+  - {{name: by-the-gateway, paths: [/by-the-gateway], plugins: [{{name: mtls-policy, config: {{authentication: gateway}}}}]}}
+  - {{name: unchanged, paths: [/unchanged], plugins: [{unchanged}]}}
+- name: without-tls
+  url: http://dogcatcher-api:5443
+  plugins: [{upstream_mtls}]
+  routes:
+  - {{name: plain, paths: [/plain], plugins: [{chosen}]}}
+"#,
+        chosen = anyone(", client_certificate: kong-client"),
+        unchanged = anyone(""),
+        upstream_mtls = upstream_mtls("")
+    ));
+    for route in ["/chosen", "/by-the-gateway", "/plain"] {
+        assert_eq!(setting.get(&format!("{route}/anything")).send().status, 503, "{route}");
+    }
+    assert_eq!(setting.requests_upstream(), 0);
+    assert!(setting.log().contains("is not configured for this request"), "{}", setting.log());
+    // Nothing was chosen, so the upstream is asked, which demands a certificate.
+    assert_eq!(setting.get("/unchanged/anything").send().status, 502);
+}
+
+fn anyone(more: &str) -> String {
+    format!("{{name: mtls-policy, config: {{consumers: [{{username: guest}}], anonymous: guest{more}}}}}")
+}
+
+/// Two routes whose consumers are in one file.
+struct FromFile {
+    setting: Setting,
+    file: std::path::PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl FromFile {
+    fn new(who: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("consumers-").tempdir().unwrap();
+        let file = directory.path().join("consumers.yml");
+        // Its keys are known when it is up.
+        fs::write(&file, "consumers:\n- username: model-citizen\n").unwrap();
+        let rules = "[{match: {consumers: [model-citizen]}, client_certificate: kong-client}]";
+        let policy = |rules: &str| {
+            format!(
+                "{{name: mtls-policy, config: {{key_names: [X-API-Key], client_certificate: kong-client, \
+                 consumers_file: {}{rules}}}}}",
+                file.display()
+            )
+        };
+        let setting = Setting::of(&format!(
+            r#"_format_version: "3.0"
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  plugins: [{}]
+  routes:
+  - {{name: dogs, paths: [/dogs], plugins: [{}]}}
+  - {{name: cats, paths: [/cats], plugins: [{}]}}
+"#,
+            upstream_mtls(""),
+            policy(&format!(", rules: {rules}")),
+            policy("")
+        ));
+        let case = Self { setting, file, _directory: directory };
+        case.put(who);
+        case.setting.wait_until("the file is in force", || {
+            let of_each = |_| case.setting.get("/cats/anything").key(who[0]).send().status == 200;
+            (0..20).all(of_each)
+        });
+        case
+    }
+
+    fn put(&self, who: &[&str]) {
+        let mut text = "consumers:\n- username: model-citizen\n".to_owned();
+        for name in who {
+            let key = format!("  keys: [{{id: '1', sha256: {}}}]\n", tests::digest(self.setting.key(name)));
+            match *name {
+                "model-citizen" => text += &key,
+                name => text += &format!("- username: {name}\n{key}"),
+            }
+        }
+        replace(&self.file, &text);
+    }
+}
+
+/// In one step, so that nobody reads half of it.
+fn replace(file: &Path, text: &str) {
+    let fresh = file.with_extension("fresh");
+    fs::write(&fresh, text).unwrap();
+    fs::rename(fresh, file).unwrap();
+}
