@@ -28,6 +28,8 @@ pub struct Alone {
     pub configure_milliseconds: Option<Spread>,
     /// Growth of the filter's memory by such a policy, divided by its keys. With what was needed to read it.
     pub bytes_per_key: f64,
+    /// Likewise by a second one, of other consumers: for reading it there is memory already.
+    pub bytes_per_further_key: f64,
     /// Memory after 200 routes with the same consumers, divided by that after one.
     pub two_hundred_routes: f64,
     /// Bytes of memory after the first and the last of many changes of a policy of 1,000 keys.
@@ -64,8 +66,9 @@ pub fn alone(rounds: usize) -> anyhow::Result<Alone> {
     let empty = worker.configure("empty", Vec::new())?;
     let empty_microseconds = Spread::of(each(rounds, || turn(&empty, 1))?);
 
-    let many = policy(MANY, 0);
-    let mut grown = 0;
+    let (many, others) = (policy(MANY, 0), policy(MANY, 0));
+    let others = String::from_utf8(others)?.replace("consumer-", "customer-");
+    let (mut grown, mut grown_further) = (0, 0);
     let configure_milliseconds = Spread::of(each(rounds, || {
         let worker = Worker::new(&filters, Kong);
         let _small = worker.configure(OURS, policy(1, 0))?;
@@ -73,7 +76,10 @@ pub fn alone(rounds: usize) -> anyhow::Result<Alone> {
         let started = thread_time();
         let _root = worker.configure(OURS, many.clone())?;
         let time = thread_time() - started;
-        grown = memory(&worker)? - before;
+        let with_one = memory(&worker)?;
+        grown = with_one - before;
+        let _other = worker.configure(OURS, others.clone().into_bytes())?;
+        grown_further = memory(&worker)? - with_one;
         Ok(time.as_secs_f64() * 1000.0)
     })?);
     Ok(Alone {
@@ -82,6 +88,7 @@ pub fn alone(rounds: usize) -> anyhow::Result<Alone> {
         host_calls,
         configure_milliseconds,
         bytes_per_key: ratio(grown, MANY),
+        bytes_per_further_key: ratio(grown_further, MANY),
         two_hundred_routes: many_routes(&filters)?,
         reconfigured: reconfigured(&filters)?,
     })
@@ -108,12 +115,14 @@ impl Alone {
             text,
             "| the same by a filter without any code, µs | {} |\n| host calls of it | {} |\n\
              | taking over {MANY} keys, ms | {} |\n| memory for each of them, with what reading them took, bytes | {:.0} |\n\
+             | memory for each of {MANY} further ones, strings included, bytes | {:.0} |\n\
              | memory of 200 routes with the same 1,000 consumers, against one | {:.2} |\n\
              | memory after the first and the last of 1,000 changes of a policy, bytes | {first}, {last} |",
             spread(&self.empty_microseconds, 2),
             calls.join(", "),
             spread(&self.configure_milliseconds, 0),
             self.bytes_per_key,
+            self.bytes_per_further_key,
             self.two_hundred_routes,
         );
         text
