@@ -11,11 +11,10 @@ fn every_host_decides_as_the_core_does() {
     let suites =
         conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
-    let host = match Engine::asked_for(&Options::default()) {
-        Ok(Some(Engine::Native)) if gateway == "kong" => "kong-native",
-        _ => &gateway,
-    };
-    let lineup = Lineup::ask(&[host], &Options::default(), &suites, |_| {});
+    let options = Options::default();
+    let engine = Engine::asked_for(&options).unwrap_or_else(|error| panic!("{error:#}"));
+    let host = if gateway == "kong" && engine == Some(Engine::Native) { "kong-native" } else { &gateway };
+    let lineup = Lineup::ask(&[host], &options, &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));
     assert_eq!(lineup.wrong(), 0, "{}", Table(&lineup));

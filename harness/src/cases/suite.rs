@@ -149,15 +149,13 @@ impl Case {
     }
 }
 
-/// The difference that a host has. What is said of `kong` holds for a Kong in Docker and for one with the native
-/// engine too, unless these have a word of their own.
+/// The difference that a host has. What is said of `kong` holds for a Kong in Docker too, unless that has a word of its
+/// own.
 pub fn difference_of<'d>(differs: &'d [Difference], host: &str) -> Option<&'d Difference> {
     let of = |name: &str| differs.iter().find(|difference| difference.host == name);
-    of(host).or_else(|| if KONGS.contains(&host) { of("kong") } else { None })
+    of(host).or_else(|| if host == "docker" { of("kong") } else { None })
 }
 
 /// Every host that a case may name.
 pub const HOSTS: [&str; 8] =
     ["core", "wasm", "embedded", "envoy", "kong", "kong-native", "docker", "key-auth"];
-
-const KONGS: [&str; 2] = ["docker", "kong-native"];

@@ -45,7 +45,7 @@ cases:
     };
     assert_eq!(
         [status("embedded"), status("kong"), status("kong-native")],
-        [Some(401), Some(400), Some(400)]
+        [Some(401), Some(400), Some(401)]
     );
     assert!(matches!(long.expected("docker"), Expected::NotAsked("it cannot")));
 }
