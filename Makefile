@@ -7,7 +7,7 @@ GATEWAY ?= embedded
 ENGINE ?=
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test filter filter-test native sanitize bench-filter bench-native envoy up bench fmt lint
+.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint sanitize bench-native
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -15,9 +15,19 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
+test: export HARNESS_ENGINE = $(ENGINE)
 test: filter filter-test native envoy
-	HARNESS_REQUIRE=envoy cargo test --workspace --all-features --exclude tests
-	for each in $(GATEWAYS); do HARNESS_GATEWAY=$$each HARNESS_ENGINE=$(ENGINE) HARNESS_REQUIRE=$$each cargo test --package tests || exit; done
+	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
+	for each in $(wordlist 2,9,$(GATEWAYS)); do \
+	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
+
+## conformance: the same cases on every host that is here, as a table
+conformance: filter
+	$(HARNESS) conformance
+
+## e2e: the shipped setup and its cases, as a user's CI would run them; reports in target/e2e.*
+e2e: filter
+	$(HARNESS) e2e --gateway $(GATEWAY) --config kong/kong.yml --suite kong/e2e.yaml --junit target/e2e.xml --html target/e2e.html
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter

@@ -7,38 +7,39 @@
 //! | what the upstream will receive | `ngx.upstream_uri` | `:path`, as the route will rewrite it |
 //! | changing it | `ngx.upstream_uri`; writing `:path` has no effect there | `:path` |
 //! | the host that the client asked for | the header `host`; `:authority` is the server's own name | `:authority` |
-//! | may a certificate be selected | `kong.client_certificates.NAME` reads `in_force` | the route's metadata has an offer |
-//! | selecting it | `kong.service.client_certificate` | `upstream_mtls.client_certificate` |
-//! | selecting none | `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
-//! | taking a header away | `kong.service.request.cleared_headers`; what a filter removes is sent all the same | removing it |
+//! | may a certificate be selected | reading `kong.mtls_policy.allow.…` does it, or says why not | the route's metadata has an offer |
+//! | selecting it | the same | `upstream_mtls.client_certificate` |
+//! | selecting none | the same, else `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
+//! | taking a header away | the same; what a filter removes is sent all the same | removing it |
 //! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
 //!
 //! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered
-//! by the plugin upstream-mtls. They are read before they are written: writing one that nobody answers ends the
-//! filter, and the client gets a bare 500.
+//! by the plugin upstream-mtls. An order to it is the name of a property that is read, not a value that is written: one
+//! call out of wasm into Lua does all of it and brings an answer, while writing what nobody answers ends the filter, and
+//! the client gets a bare 500.
 
-use std::time::UNIX_EPOCH;
+use std::cell::Cell;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{MapType, Status};
-
+use crate::abi::{self, Status};
 use crate::envoy::{self, Offer, PathRewrite};
 use crate::policy::{
-    Certificate, CertificateName, Edit, Edits, Established, Format, Header, Refusal, Request, Target,
+    Allow, Certificate, Edit, Established, Format, Header, Policy, Refusal, Request, Target,
 };
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    headers: abi::Headers,
     host: Host,
+    /// What the upstream will receive; empty where the policy does not look at it.
+    target: Vec<u8>,
     now: i64,
     established: Option<Owned>,
 }
 
-/// Which kind of host, and on Kong what the upstream will receive.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Host {
-    Envoy { upstream_target: Vec<u8> },
-    Kong { upstream_uri: Vec<u8> },
+    Envoy,
+    Kong,
 }
 
 /// A consumer whom the gateway's own authentication has established.
@@ -51,25 +52,21 @@ struct Owned {
 }
 
 impl Exchange {
-    /// Reads the request; who is asking only if the gateway is to say so.
+    /// Reads what a policy looks at.
     ///
     /// # Errors
     /// The host does not hand it over.
-    pub(crate) fn read(ask_the_gateway: bool) -> Result<Self, Status> {
-        let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders)?;
-        let host = match hostcalls::get_property(vec!["ngx", "upstream_uri"])? {
-            Some(upstream_uri) => Host::Kong { upstream_uri },
-            None => Host::Envoy { upstream_target: upstream_target(&headers)? },
+    pub(crate) fn read(policy: &Policy) -> Result<Self, Status> {
+        let host = Host::find()?;
+        let headers = abi::request_headers()?;
+        let wanted = policy.wants().path || policy.wants().query;
+        let target = match host {
+            _ if !wanted => Vec::new(),
+            Host::Envoy => rewritten(first(&headers, b":path"))?,
+            Host::Kong => abi::property(UPSTREAM_URI)?.ok_or(Status::BAD_ARGUMENT)?,
         };
-        let now =
-            hostcalls::get_current_time()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let established = if ask_the_gateway { Some(Owned::read()?) } else { None };
-        Ok(Self {
-            headers: headers.into_iter().map(|(name, value)| (name.into_bytes(), value)).collect(),
-            host,
-            now: i64::try_from(now).unwrap_or(i64::MAX),
-            established,
-        })
+        let established = if policy.asks_the_gateway() { Some(Owned::read()?) } else { None };
+        Ok(Self { headers, host, target, now: abi::now()?, established })
     }
 
     /// Whom the gateway has established, if it was asked.
@@ -83,126 +80,71 @@ impl Exchange {
     ) -> Request<'r, impl Iterator<Item = Header<'r>>> {
         Request {
             method: self.first(b":method"),
-            authority: match &self.host {
-                Host::Envoy { .. } => self.first(b":authority"),
+            authority: match self.host {
+                Host::Envoy => self.first(b":authority"),
                 // Kong's `:authority` is the server's own name, `kong:8000`.
-                Host::Kong { .. } => self.first(b"host"),
+                Host::Kong => self.first(b"host"),
             },
-            target: Target::of(match &self.host {
-                Host::Envoy { upstream_target } => upstream_target,
-                Host::Kong { upstream_uri } => upstream_uri,
-            }),
-            headers: self.headers(),
+            target: Target::of(&self.target),
+            headers: self.headers.iter(),
             body: &[],
             established,
             now: self.now,
         }
     }
 
-    /// Whether the gateway can present a certificate now; if not, why.
+    /// Has the gateway do what a decision says, or says why it cannot.
     ///
     /// # Errors
     /// The host fails.
-    pub(crate) fn is_in_force(&self, certificate: &CertificateName) -> Result<Result<(), String>, Status> {
-        match self.host {
-            Host::Envoy { .. } => {
-                let offer = route_metadata(&[envoy::CLIENT_CERTIFICATES, certificate.as_str()])?;
-                Ok(match offer {
-                    Some(offer) => Offer::parse(&offer).at(self.now),
-                    None => Err("the route has none of this name".to_owned()),
-                })
-            }
-            Host::Kong { .. } => {
-                let state =
-                    hostcalls::get_property(vec!["kong", "client_certificates", certificate.as_str()])?;
-                Ok(match state.as_deref() {
-                    Some(b"in_force") => Ok(()),
-                    Some(reason) => Err(String::from_utf8_lossy(reason).into_owned()),
-                    None => Err("the plugin upstream-mtls is not in force for this request".to_owned()),
-                })
-            }
-        }
-    }
-
-    /// Tells the gateway which certificate to present.
-    ///
-    /// On Kong the plugin upstream-mtls lets no request to its upstream before it has heard of a decision.
-    ///
-    /// # Errors
-    /// The host fails.
-    pub(crate) fn select(&self, certificate: Certificate<'_>) -> Result<(), Status> {
-        let (property, value) = match (&self.host, certificate) {
-            (Host::Envoy { .. }, Certificate::Present(name)) => (vec![envoy::SELECTED], name.as_str()),
-            // What another filter has selected stays so.
-            (Host::Envoy { .. }, Certificate::Unchanged) => match text(&[envoy::SELECTED])? {
-                Some(_) => return Ok(()),
-                None => (vec![envoy::SELECTED], envoy::UNCHANGED),
-            },
-            (Host::Kong { .. }, Certificate::Present(name)) => {
-                (vec!["kong", "service", "client_certificate"], name.as_str())
-            }
-            // Kong takes this one with and without the plugin.
-            (Host::Kong { .. }, Certificate::Unchanged) => {
-                (vec!["kong", "ctx", "shared", "mtls_policy"], "allowed")
-            }
+    pub(crate) fn carry_out<'a>(&self, allow: &Allow<'a>) -> Result<Result<(), Refusal<'a>>, Status> {
+        let removed = || {
+            allow.edits.headers.iter().filter_map(|edit| match edit {
+                Edit::Remove(name) => Some(*name),
+                Edit::Set(..) => None,
+            })
         };
-        hostcalls::set_property(property, Some(value.as_bytes()))
-    }
-
-    /// Whether the gateway can take headers away, if these edits take any.
-    ///
-    /// # Errors
-    /// The host fails.
-    pub(crate) fn can_apply(&self, edits: &Edits<'_>) -> Result<bool, Status> {
-        let takes_away = edits.headers.iter().any(|edit| matches!(edit, Edit::Remove(_)));
-        match self.host {
-            Host::Kong { .. } if takes_away => {
-                Ok(hostcalls::get_property(CLEARED_HEADERS.to_vec())?.is_some())
-            }
-            Host::Envoy { .. } | Host::Kong { .. } => Ok(true),
+        let outcome = match self.host {
+            Host::Envoy => self.select_on_envoy(allow.certificate)?,
+            Host::Kong => order_of_kong(allow.certificate, removed())?,
+        };
+        if outcome.is_err() {
+            return Ok(outcome);
         }
-    }
-
-    /// Changes what goes upstream.
-    ///
-    /// # Errors
-    /// The host fails.
-    pub(crate) fn apply(&self, edits: &Edits<'_>) -> Result<(), Status> {
-        self.clear(edits.headers.iter().filter_map(|edit| match edit {
-            Edit::Remove(name) => Some(*name),
-            Edit::Set(..) => None,
-        }))?;
-        for edit in &edits.headers {
+        if self.host == Host::Envoy {
+            removed().try_for_each(abi::remove_request_header)?;
+        }
+        for edit in &allow.edits.headers {
             if let Edit::Set(name, value) = edit {
-                hostcalls::set_map_value_bytes(
-                    MapType::HttpRequestHeaders,
-                    name.as_str(),
-                    Some(value.as_bytes()),
-                )?;
+                abi::set_request_header(name.as_str(), value.as_bytes())?;
             }
         }
-        match (&edits.target, &self.host) {
-            (None, _) => Ok(()),
-            (Some(target), Host::Envoy { .. }) => {
+        match (&allow.edits.target, self.host) {
+            (None, _) => (),
+            (Some(target), Host::Envoy) => {
                 let target = envoy::with_query_of(self.first(b":path"), target);
-                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, ":path", Some(&target))
+                abi::set_request_header(":path", &target)?;
             }
-            (Some(target), Host::Kong { .. }) => {
-                hostcalls::set_property(vec!["ngx", "upstream_uri"], Some(target))
-            }
+            (Some(target), Host::Kong) => abi::set_property(UPSTREAM_URI, target)?,
         }
+        Ok(Ok(()))
     }
 
-    fn clear<'n>(&self, mut names: impl Iterator<Item = &'n [u8]>) -> Result<(), Status> {
-        match self.host {
-            Host::Envoy { .. } => names.try_for_each(|name| {
-                let name = std::str::from_utf8(name).map_err(|_| Status::BadArgument)?;
-                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None)
-            }),
-            Host::Kong { .. } => match names.collect::<Vec<_>>().join(&b'\n') {
-                none if none.is_empty() => Ok(()),
-                names => hostcalls::set_property(CLEARED_HEADERS.to_vec(), Some(&names)),
-            },
+    fn select_on_envoy<'a>(&self, certificate: Certificate<'a>) -> Result<Result<(), Refusal<'a>>, Status> {
+        let Certificate::Present(name) = certificate else {
+            // What another filter has selected stays so.
+            if text(&[envoy::SELECTED])?.is_none() {
+                abi::set_property(&[envoy::SELECTED.as_bytes()], envoy::UNCHANGED.as_bytes())?;
+            }
+            return Ok(Ok(()));
+        };
+        let offer = match route_metadata(&[envoy::CLIENT_CERTIFICATES, name.as_str()])? {
+            Some(offer) => Offer::parse(&offer).at(self.now),
+            None => Err("the route has none of this name".to_owned()),
+        };
+        match offer {
+            Ok(()) => abi::set_property(&[envoy::SELECTED.as_bytes()], name.as_str().as_bytes()).map(Ok),
+            Err(because) => Ok(Err(Refusal::not_in_force(name.as_str(), because))),
         }
     }
 
@@ -211,21 +153,68 @@ impl Exchange {
     /// # Errors
     /// The host fails.
     pub(crate) fn refuse(&self, refusal: &Refusal<'_>) -> Result<(), Status> {
-        let format = Format::preferred(self.headers(), is_http2()?);
+        let format = Format::preferred(self.headers.iter(), is_http2()?);
         answer(refusal, format)
     }
 
-    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
-        self.headers.iter().map(|(name, value)| (&name[..], &value[..]))
-    }
-
     fn first(&self, name: &[u8]) -> &[u8] {
-        self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map_or(b"", |(_, value)| value)
+        first(&self.headers, name)
     }
 }
 
-/// Names of headers that the upstream is not to get, one a line.
-const CLEARED_HEADERS: [&str; 4] = ["kong", "service", "request", "cleared_headers"];
+impl Host {
+    /// It stays the same as long as there is one; the first request tells.
+    fn find() -> Result<Self, Status> {
+        thread_local!(static FOUND: Cell<Option<Host>> = const { Cell::new(None) });
+        if let Some(host) = FOUND.get() {
+            return Ok(host);
+        }
+        let host = if abi::property(UPSTREAM_URI)?.is_some() { Self::Kong } else { Self::Envoy };
+        FOUND.set(Some(host));
+        Ok(host)
+    }
+}
+
+/// Has the plugin upstream-mtls present a certificate and take headers away, or says why it cannot.
+///
+/// The plugin lets no request to its upstream before it has heard of a decision.
+fn order_of_kong<'a, 'n>(
+    certificate: Certificate<'a>,
+    removed: impl Iterator<Item = &'n [u8]>,
+) -> Result<Result<(), Refusal<'a>>, Status> {
+    let mut order = Vec::with_capacity(USUAL_ORDER);
+    if let Certificate::Present(name) = certificate {
+        order.extend(name.as_str().as_bytes());
+    }
+    let unchanged = order.is_empty();
+    for name in removed {
+        order.push(b'\n');
+        order.extend(name);
+    }
+    let answer = abi::property(&[b"kong", b"mtls_policy", b"allow", &order])?;
+    let cannot = |because: &str| match certificate {
+        Certificate::Present(name) => Err(Refusal::not_in_force(name.as_str(), because.to_owned())),
+        Certificate::Unchanged => Err(Refusal::CANNOT_CLEAR),
+    };
+    match answer.as_deref() {
+        Some(b"done") => Ok(Ok(())),
+        Some(because) => Ok(cannot(&String::from_utf8_lossy(because))),
+        // Kong takes this one with and without the plugin.
+        None if unchanged && order.is_empty() => {
+            abi::set_property(&[b"kong", b"ctx", b"shared", b"mtls_policy"], b"allowed").map(Ok)
+        }
+        None => Ok(cannot("the plugin upstream-mtls is not in force for this request")),
+    }
+}
+
+/// A certificate's name, and that of a key's header.
+const USUAL_ORDER: usize = 128;
+
+const UPSTREAM_URI: &[&[u8]] = &[b"ngx", b"upstream_uri"];
+
+fn first<'h>(headers: &'h abi::Headers, name: &[u8]) -> &'h [u8] {
+    headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map_or(b"", |(_, value)| value)
+}
 
 /// Answers a client of whose request nothing is known.
 ///
@@ -248,7 +237,7 @@ fn answer(refusal: &Refusal<'_>, format: Format) -> Result<(), Status> {
     if format == Format::Grpc {
         headers.push(("grpc-status", &grpc_status));
     }
-    hostcalls::send_http_response(refusal.status.into(), headers, Some(body.as_bytes()))
+    abi::respond(refusal.status, &headers, body.as_bytes())
 }
 
 fn is_http2() -> Result<bool, Status> {
@@ -279,11 +268,10 @@ impl Owned {
 }
 
 /// `:path` as the route will rewrite it.
-fn upstream_target(headers: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Status> {
-    let path = headers.iter().find(|(name, _)| name == ":path").map_or(&[][..], |(_, value)| value);
+fn rewritten(path: &[u8]) -> Result<Vec<u8>, Status> {
     match route_metadata(&[envoy::PATH_REWRITE])? {
         Some(rewrite) => {
-            PathRewrite::parse(&rewrite).and_then(|rewrite| rewrite.apply(path)).ok_or(Status::BadArgument)
+            PathRewrite::parse(&rewrite).and_then(|rewrite| rewrite.apply(path)).ok_or(Status::BAD_ARGUMENT)
         }
         None => Ok(path.to_vec()),
     }
@@ -295,6 +283,7 @@ fn route_metadata(path: &[&str]) -> Result<Option<String>, Status> {
 
 /// An empty property says as little as an absent one: a consumer without a name is none.
 fn text(property: &[&str]) -> Result<Option<String>, Status> {
-    let value = hostcalls::get_property(property.to_vec())?;
+    let path: Vec<_> = property.iter().map(|segment| segment.as_bytes()).collect();
+    let value = abi::property(&path)?;
     Ok(value.filter(|value| !value.is_empty()).map(|value| String::from_utf8_lossy(&value).into_owned()))
 }

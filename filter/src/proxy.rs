@@ -1,122 +1,168 @@
 //! The proxy-wasm filter: what the host calls, and what the policy says to it.
+//!
+//! Exported is what Kong 3.9.1 needs: ngx_wasm_module calls everything below for a request (that of the body for one
+//! that has a body) without asking whether it is there, and its worker crashes where it is not. The rest of the ABI's
+//! callbacks would only cost.
 // Its entry points are exported by name, which counts as unsafe.
 #![allow(unsafe_code)]
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::{error, info};
-use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, Status};
-
+use crate::abi::{self, Level, Status};
 use crate::host::{self, Exchange};
-use crate::policy::{Certificate, Decision, Policy, Refusal};
+use crate::policy::{Decision, Policy, Refusal};
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { policy: None }));
-}}
+/// All configurations of the filter, and all requests under way: they share one memory.
+#[derive(Default)]
+struct State {
+    roots: Vec<Root>,
+    /// Each with its configuration. Looked through from its end: the newest come and go.
+    requests: Vec<(u32, u32)>,
+}
 
 /// One configuration of the filter.
 struct Root {
+    context: u32,
     /// The last good one.
     policy: Option<Rc<Policy>>,
 }
 
-impl Context for Root {}
+thread_local! {
+    static STATE: RefCell<State> = RefCell::default();
+    /// Whether there has been a request for any configuration.
+    static SERVED: Cell<bool> = const { Cell::new(false) };
+}
 
-impl RootContext for Root {
-    /// Takes a policy over, or names every problem in it.
-    ///
-    /// A host that has been served is told that an invalid policy is refused, and keeps what it had. One that is only
-    /// starting is not: Kong 3.9.1 would serve on without any filter on any route. There the policy's routes refuse
-    /// everything, and the others are let alone.
-    fn on_configure(&mut self, size: usize) -> bool {
-        let document = match hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size) {
-            Ok(document) => document.unwrap_or_default(),
-            Err(status) => {
-                error!("the host does not hand over the policy: {status:?}");
-                return false;
-            }
-        };
-        match Policy::compile(&document) {
-            Ok(policy) => {
-                self.policy = Some(Rc::new(policy));
-                true
-            }
-            Err(problems) => {
-                problems.iter().for_each(|problem| error!("{problem}"));
-                !SERVED.load(Ordering::Relaxed)
-            }
+impl State {
+    fn root(&mut self, context: u32) -> Option<&mut Root> {
+        self.roots.iter_mut().find(|root| root.context == context)
+    }
+
+    fn position(&self, request: u32) -> Option<usize> {
+        self.requests.iter().rposition(|(context, _)| *context == request)
+    }
+
+    fn policy_for(&mut self, request: u32) -> Option<Rc<Policy>> {
+        let (_, root) = self.requests[self.position(request)?];
+        self.root(root)?.policy.clone()
+    }
+
+    /// Kong counts requests, and hashes configurations: one of each may be called the same.
+    fn forget(&mut self, context: u32) {
+        match self.position(context) {
+            Some(request) => drop(self.requests.swap_remove(request)),
+            None => self.roots.retain(|root| root.context != context),
         }
     }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        SERVED.store(true, Ordering::Relaxed);
-        Some(Box::new(Http { policy: self.policy.clone() }))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
 }
 
-/// Whether there has been a request for any configuration of the filter: all of them share one memory.
-static SERVED: AtomicBool = AtomicBool::new(false);
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// One request.
-struct Http {
-    policy: Option<Rc<Policy>>,
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+    STATE.with_borrow_mut(|state| match root {
+        0 => state.roots.push(Root { context, policy: None }),
+        root => state.requests.push((context, root)),
+    });
 }
 
-impl Context for Http {}
-
-impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let outcome = match &self.policy {
-            Some(policy) => serve(policy),
-            None => refuse_blindly(),
-        };
-        outcome.unwrap_or_else(|status| {
-            error!("the host failed ({status:?}); the request is refused");
-            // If even that fails there is nothing left but to stay paused.
-            let _ = refuse_blindly();
-            Action::Pause
-        })
-    }
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> bool {
+    std::panic::set_hook(Box::new(|panic| abi::log(Level::Critical, &panic.to_string())));
+    true
 }
 
-fn serve(policy: &Policy) -> Result<Action, Status> {
-    let exchange = Exchange::read(policy.asks_the_gateway())?;
-    let established = exchange.established();
-    let allow = match policy.decide(exchange.request(established.as_ref())) {
-        Decision::Allow(allow) => allow,
-        Decision::Refuse(refusal) => return refuse(&exchange, &refusal),
+/// Takes a policy over, or names every problem in it.
+///
+/// A host that has been served is told that an invalid policy is refused, and keeps what it had. One that is only
+/// starting is not: Kong 3.9.1 would serve on without any filter on any route. There the policy's routes refuse
+/// everything, and the others are let alone.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
+    let document = match abi::configuration(size) {
+        Ok(document) => document,
+        Err(status) => {
+            abi::log(Level::Error, &format!("the host does not hand over the policy: {status:?}"));
+            return false;
+        }
     };
-    if !exchange.can_apply(&allow.edits)? {
-        return refuse(&exchange, &Refusal::CANNOT_CLEAR);
-    }
-    if let Certificate::Present(name) = allow.certificate {
-        if let Err(because) = exchange.is_in_force(name)? {
-            return refuse(&exchange, &Refusal::not_in_force(name.as_str(), because));
+    match Policy::compile(&document) {
+        Ok(policy) => {
+            STATE.with_borrow_mut(|state| {
+                if let Some(root) = state.root(root) {
+                    root.policy = Some(Rc::new(policy));
+                }
+            });
+            true
+        }
+        Err(problems) => {
+            problems.iter().for_each(|problem| abi::log(Level::Error, &problem.to_string()));
+            !SERVED.get()
         }
     }
-    exchange.select(allow.certificate)?;
-    exchange.apply(&allow.edits)?;
-    Ok(Action::Continue)
 }
 
-fn refuse(exchange: &Exchange, refusal: &Refusal<'_>) -> Result<Action, Status> {
-    match refusal.status {
-        503 => error!("503: {}", refusal.reason),
-        status => info!("{status}: {}", refusal.reason),
-    }
-    exchange.refuse(refusal)?;
-    Ok(Action::Pause)
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(request: u32, _count: u32, _end: u32) -> u32 {
+    SERVED.set(true);
+    let outcome = match STATE.with_borrow_mut(|state| state.policy_for(request)) {
+        Some(policy) => serve(&policy),
+        None => host::refuse_unread(&Refusal::NO_POLICY).map(|()| PAUSE),
+    };
+    outcome.unwrap_or_else(|status| {
+        abi::log(Level::Error, &format!("the host failed ({status:?}); the request is refused"));
+        // If even that fails there is nothing left but to stay paused.
+        let _ = host::refuse_unread(&Refusal::NO_POLICY);
+        PAUSE
+    })
 }
 
-fn refuse_blindly() -> Result<Action, Status> {
-    host::refuse_unread(&Refusal::NO_POLICY)?;
-    Ok(Action::Pause)
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(_request: u32, _size: usize, _end: u32) -> u32 {
+    CONTINUE
 }
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(_request: u32, _count: u32, _end: u32) -> u32 {
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(_request: u32, _size: usize, _end: u32) -> u32 {
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_done(_context: u32) -> bool {
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(_request: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context: u32) {
+    STATE.with_borrow_mut(|state| state.forget(context));
+}
+
+fn serve(policy: &Policy) -> Result<u32, Status> {
+    let exchange = Exchange::read(policy)?;
+    let established = exchange.established();
+    let refusal = match policy.decide(exchange.request(established.as_ref())) {
+        Decision::Allow(allow) => match exchange.carry_out(&allow)? {
+            Ok(()) => return Ok(CONTINUE),
+            Err(refusal) => refusal,
+        },
+        Decision::Refuse(refusal) => refusal,
+    };
+    let level = if refusal.status == 503 { Level::Error } else { Level::Info };
+    abi::log(level, &format!("{}: {}", refusal.status, refusal.reason));
+    exchange.refuse(&refusal)?;
+    Ok(PAUSE)
+}
+
+/// The ABI's actions.
+const CONTINUE: u32 = 0;
+const PAUSE: u32 = 1;

@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod demo;
 pub mod document;
 pub mod dogcatcher;
+pub mod e2e;
 pub mod gateway;
 pub mod pki;
 pub mod stack;

@@ -37,7 +37,7 @@ fn gateway(options: Options) -> Box<dyn Gateway> {
 }
 
 /// What becomes of a test whose gateway does not come up.
-fn absent(name: &str, error: anyhow::Error) -> ! {
+pub fn absent(name: &str, error: anyhow::Error) -> ! {
     let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
     match error.downcast_ref::<Unavailable>() {
         Some(reason) if !required.split(',').any(|each| each == name) => skip(reason.to_string()),

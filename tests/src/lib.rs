@@ -11,7 +11,7 @@ mod runner;
 mod seen;
 mod setting;
 
-pub use gateway::{lacks, needs, request_id_header};
+pub use gateway::{absent, lacks, needs, request_id_header};
 pub use harness::stack::digest;
 pub use orders::permutations;
 pub use runner::{Test, run, skip};

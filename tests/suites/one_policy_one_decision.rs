@@ -2,7 +2,7 @@
 //! asks it, with the gateway that the suites run on.
 
 use harness::conformance::{self, Lineup, Table};
-use harness::gateway::Options;
+use harness::gateway::{Engine, Options, Unavailable};
 use tests::tests;
 
 tests![every_host_decides_as_the_core_does,];
@@ -11,13 +11,15 @@ fn every_host_decides_as_the_core_does() {
     let suites =
         conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
-    let native = std::env::var("HARNESS_ENGINE").is_ok_and(|engine| engine == "native");
-    let gateway = if gateway == "kong" && native { "kong-native".to_owned() } else { gateway };
-    let lineup = Lineup::ask(&[&gateway], &Options::default(), &suites, |_| {});
+    let host = match Engine::asked_for(&Options::default()) {
+        Ok(Some(Engine::Native)) if gateway == "kong" => "kong-native",
+        _ => &gateway,
+    };
+    let lineup = Lineup::ask(&[host], &Options::default(), &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));
     assert_eq!(lineup.wrong(), 0, "{}", Table(&lineup));
-    if let Some(absent) = lineup.absent.first() {
-        tests::skip(absent.why.clone());
+    if let Some(absent) = lineup.absent.into_iter().next() {
+        tests::absent(&gateway, Unavailable(absent.why).into());
     }
 }

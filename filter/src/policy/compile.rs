@@ -3,9 +3,12 @@
 mod consumers;
 mod host;
 mod rules;
+mod shared;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+
+use serde_json::value::RawValue;
 
 use super::config::{Authentication, Config};
 use super::credential::Places;
@@ -33,8 +36,8 @@ impl Policy {
     /// All that is wrong with it, each with its path.
     pub fn compile_for(host: &Host<'_>, document: &[u8]) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let config = read::config(document, &mut problems);
-        let policy = Compiler { problems: &mut problems }.policy(host, config);
+        let (config, consumers) = read::config(document, &mut problems);
+        let policy = Compiler { problems: &mut problems }.policy(host, config, consumers);
         if problems.is_empty() { Ok(policy) } else { Err(Problems(problems)) }
     }
 }
@@ -45,7 +48,8 @@ struct Compiler<'p> {
 }
 
 impl Compiler<'_> {
-    fn policy(&mut self, host: &Host<'_>, config: Config) -> Policy {
+    /// `written`: the consumers, which `config` is without.
+    fn policy(&mut self, host: &Host<'_>, config: Config, written: Option<Vec<&RawValue>>) -> Policy {
         // Without `..`, so that a new field cannot be forgotten here.
         let Config {
             authentication,
@@ -57,7 +61,7 @@ impl Compiler<'_> {
             run_on_preflight,
             realm,
             anonymous,
-            consumers,
+            consumers: _,
             consumers_file,
             client_certificate,
             rules,
@@ -65,7 +69,12 @@ impl Compiler<'_> {
         let authentication = authentication.unwrap_or(Authentication::ApiKey);
         self.host(host, key_in_body, consumers_file.as_deref());
         let from_file = consumers_file.as_ref().map(|_| host.consumers_file);
-        let known = Known::of(&consumers, from_file, anonymous.as_deref(), authentication);
+        let own = self.consumers(written.as_deref().unwrap_or_default());
+        let known = match rules.is_empty() {
+            // Nobody is named, and there may be very many.
+            true => Known::NOTHING,
+            false => Known::of(own.all(), from_file, anonymous.as_deref(), authentication),
+        };
         let rules = self.rules(client_certificate, rules, &known);
         let asks = match authentication {
             Authentication::Gateway => {
@@ -78,7 +87,7 @@ impl Compiler<'_> {
                     ("run_on_preflight", run_on_preflight.is_some()),
                     ("realm", realm.is_some()),
                     ("anonymous", anonymous.is_some()),
-                    ("consumers", !consumers.is_empty()),
+                    ("consumers", !own.all().is_empty()),
                     ("consumers_file", consumers_file.is_some()),
                 ];
                 for (field, _) in meaningless.into_iter().filter(|(_, there)| *there) {
@@ -88,16 +97,12 @@ impl Compiler<'_> {
             }
             Authentication::ApiKey => {
                 let places = self.places(key_names, key_in_header, key_in_query, key_in_body);
-                if consumers_file.is_some() && !consumers.is_empty() {
+                if consumers_file.is_some() && !own.all().is_empty() {
                     self.refuse("consumers_file", "is there beside consumers; leave one out");
                 }
-                let own;
                 let consumers = match from_file {
                     Some(ConsumersFile::Read(consumers)) => consumers,
-                    _ => {
-                        own = self.consumers(consumers);
-                        &own
-                    }
+                    _ => &own,
                 };
                 let anonymous = anonymous.map(|name| self.anonymous(name, consumers));
                 let keyring = consumers.keyring();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// Checks API keys and selects the client certificate that the gateway presents to the upstream.
 #[derive(Clone, Default)]
@@ -55,8 +56,9 @@ pub enum Authentication {
 }
 
 /// Somebody who asks.
-#[derive(Clone, Default)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+#[derive(Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Consumer {
     /// Unique; sent upstream as X-Consumer-Username.
     pub username: String,
@@ -65,16 +67,17 @@ pub struct Consumer {
     /// Sent upstream as X-Consumer-Custom-ID.
     pub custom_id: Option<String>,
     /// What rules may ask for.
-    #[cfg_attr(feature = "schema", schemars(default))]
+    #[serde(default)]
     pub groups: Vec<String>,
     /// API keys; any of them will do.
-    #[cfg_attr(feature = "schema", schemars(default))]
+    #[serde(default)]
     pub keys: Vec<Key>,
 }
 
 /// An API key, as its digest.
-#[derive(Clone, Default)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(deny_unknown_fields))]
+#[derive(Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Key {
     /// Unique within the consumer; sent upstream as X-Credential-Identifier.
     pub id: String,

@@ -32,6 +32,7 @@ pub(super) struct Keys {
     pub(super) preflight_passes: bool,
     pub(super) challenge: Box<str>,
     pub(super) anonymous: Option<Consumer>,
+    /// Shared by policies with the same consumers.
     pub(super) keyring: Arc<Keyring>,
 }
 

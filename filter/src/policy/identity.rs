@@ -99,20 +99,12 @@ pub(super) fn is_ours(name: &[u8]) -> bool {
 /// A value for each [`IdentityHeader`].
 fn identity<'a>(caller: &Caller<'a>, request: &View<'_>) -> [Option<&'a str>; 5] {
     match caller {
-        Caller::Anonymous(consumer) => [
-            consumer.id.as_deref(),
-            consumer.custom_id.as_deref(),
-            Some(&consumer.username),
-            None,
-            Some("true"),
-        ],
-        Caller::Consumer(consumer, key) => [
-            consumer.id.as_deref(),
-            consumer.custom_id.as_deref(),
-            Some(&consumer.username),
-            Some(&key.id),
-            None,
-        ],
+        Caller::Anonymous(consumer) => {
+            [consumer.id(), consumer.custom_id(), Some(&consumer.username), None, Some("true")]
+        }
+        Caller::Consumer(consumer, key) => {
+            [consumer.id(), consumer.custom_id(), Some(&consumer.username), Some(&key.id), None]
+        }
         Caller::Established(established) => [
             established.id,
             established.custom_id,

@@ -1,8 +1,5 @@
 //! Who holds which key.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of an API key; the key itself is never kept. No `Debug`: it has no business in a log.
@@ -33,17 +30,50 @@ impl Digest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
     pub username: Box<str>,
-    pub id: Option<Box<str>>,
-    pub custom_id: Option<Box<str>>,
     pub groups: Box<[Box<str>]>,
+    /// Apart: most have none, and there may be very many.
+    ids: Option<Box<Ids>>,
 }
 
-/// A key of a consumer, and when it is valid; both ends included, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ids {
+    id: Option<Box<str>>,
+    custom_id: Option<Box<str>>,
+}
+
+impl Consumer {
+    pub(super) fn new(
+        username: Box<str>,
+        id: Option<Box<str>>,
+        custom_id: Option<Box<str>>,
+        groups: Box<[Box<str>]>,
+    ) -> Self {
+        let ids = (id.is_some() || custom_id.is_some()).then(|| Box::new(Ids { id, custom_id }));
+        Self { username, groups, ids }
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        self.ids.as_ref()?.id.as_deref()
+    }
+
+    pub fn custom_id(&self) -> Option<&str> {
+        self.ids.as_ref()?.custom_id.as_deref()
+    }
+}
+
+/// A key of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub id: Box<str>,
-    pub not_before: i64,
-    pub not_after: i64,
+    /// `None`: always. Apart for the same reason.
+    pub(super) validity: Option<Box<Validity>>,
+}
+
+/// When a key is valid; both ends included, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
 }
 
 /// Why a key counts for nothing; to the client that is all the same.
@@ -53,69 +83,120 @@ pub(super) enum Absent<'k> {
     Unknown,
 }
 
-/// Keys by digest. Looking one up tells nothing by its time: what is compared are digests, and whoever could
-/// choose these could choose the key.
-///
-/// A consumer is kept with each of its keys, not once in a list beside: among many keys, every place in memory that a
-/// decision has to look at costs more than all that it computes.
+/// Consumers, and whose a key is. Looking one up tells nothing by its time: what is compared are digests, and whoever
+/// could choose these could choose the key.
 #[derive(Default)]
 pub(super) struct Keyring {
-    keys: HashMap<Digest, (Consumer, Key), BuildHasherDefault<FirstBytes>>,
+    consumers: Box<[Consumer]>,
+    holdings: Box<[Holding]>,
+    table: Table,
 }
+
+/// A key, and the position of who holds it.
+struct Holding {
+    digest: Digest,
+    key: Key,
+    consumer: u32,
+}
+
+/// Positions in a list by the digests that lie there: open addressing, at most seven eighths full. A digest's first
+/// bytes are as good a hash as any: nobody can choose them for a key that the policy holds.
+#[derive(Default)]
+struct Table(Box<[u32]>);
 
 impl Keyring {
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.holdings.len()
     }
 
     pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
-        let (consumer, key) = self.keys.get(digest).ok_or(Absent::Unknown)?;
-        match now {
-            now if now < key.not_before => Err(Absent::NotYetValid(consumer, key)),
-            now if now > key.not_after => Err(Absent::Expired(consumer, key)),
+        let holding = self.table.find(digest, &self.holdings).ok_or(Absent::Unknown)?;
+        let (consumer, key) = (&self.consumers[holding.consumer as usize], &holding.key);
+        match &key.validity {
+            Some(validity) if now < validity.not_before => Err(Absent::NotYetValid(consumer, key)),
+            Some(validity) if now > validity.not_after => Err(Absent::Expired(consumer, key)),
             _ => Ok((consumer, key)),
         }
     }
 
-    /// Adds a key, unless its digest is there already: then the consumer who has it.
-    pub(super) fn add(&mut self, digest: Digest, consumer: &Consumer, key: Key) -> Result<(), &Consumer> {
-        match self.keys.entry(digest) {
-            std::collections::hash_map::Entry::Occupied(taken) => Err(&taken.into_mut().0),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert((consumer.clone(), key));
-                Ok(())
-            }
-        }
+    pub(super) fn consumers(&self) -> &[Consumer] {
+        &self.consumers
     }
 }
 
-impl std::hash::Hash for Digest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+/// A keyring as it grows.
+pub(super) struct Growing {
+    consumers: Vec<Consumer>,
+    holdings: Vec<Holding>,
+    table: Table,
+}
+
+impl Growing {
+    /// Room for so many consumers with a key each, so that hardly anything is moved while it grows.
+    pub(super) fn with_capacity(consumers: usize) -> Self {
+        Self {
+            consumers: Vec::with_capacity(consumers),
+            holdings: Vec::with_capacity(consumers),
+            table: Table::for_so_many(consumers),
+        }
+    }
+
+    /// Adds a consumer, whom the keys to come belong to.
+    pub(super) fn consumer(&mut self, consumer: Consumer) {
+        self.consumers.push(consumer);
+    }
+
+    /// Adds a key of the last consumer, unless its digest is there already: then the consumer who has it.
+    pub(super) fn key(&mut self, digest: Digest, key: Key) -> Result<(), &Consumer> {
+        if let Some(holding) = self.table.find(&digest, &self.holdings) {
+            return Err(&self.consumers[holding.consumer as usize]);
+        }
+        let consumer = u32::try_from(self.consumers.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.holdings.push(Holding { digest, key, consumer });
+        if self.holdings.len() * 8 > self.table.0.len() * 7 {
+            self.table = Table::for_so_many(self.holdings.len() * 2);
+            (0..self.holdings.len()).for_each(|position| self.table.insert(position, &self.holdings));
+        } else {
+            self.table.insert(self.holdings.len() - 1, &self.holdings);
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Keyring {
+        Keyring { consumers: self.consumers.into(), holdings: self.holdings.into(), table: self.table }
+    }
+}
+
+impl Table {
+    fn for_so_many(entries: usize) -> Self {
+        Self(vec![FREE; (entries * 8 / 7 + 1).next_power_of_two()].into())
+    }
+
+    fn find<'h>(&self, digest: &Digest, holdings: &'h [Holding]) -> Option<&'h Holding> {
+        let taken = self.places(digest).map(|place| self.0[place]).take_while(|position| *position != FREE);
+        taken.map(|position| &holdings[position as usize]).find(|holding| holding.digest == *digest)
+    }
+
+    /// Has to have a place left.
+    fn insert(&mut self, position: usize, holdings: &[Holding]) {
+        let free = self.places(&holdings[position].digest).find(|place| self.0[*place] == FREE);
+        if let (Some(free), Ok(position)) = (free, u32::try_from(position)) {
+            self.0[free] = position;
+        }
+    }
+
+    /// Where a digest may lie, the likeliest first.
+    fn places(&self, digest: &Digest) -> impl Iterator<Item = usize> + use<> {
+        let size = self.0.len();
         let mut first = [0; 8];
-        first.copy_from_slice(&self.0[..8]);
-        state.write_u64(u64::from_le_bytes(first));
+        first.copy_from_slice(&digest.0[..8]);
+        // A remainder modulo a power of two; of no size there are no places.
+        let start = u64::from_le_bytes(first) as usize;
+        (0..size).map(move |step| start.wrapping_add(step) & (size - 1))
     }
 }
 
-/// A digest's first bytes are as good a hash as any: nobody can choose them for a key that the policy holds.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, first: u64) {
-        self.0 = first;
-    }
-}
+const FREE: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {
@@ -133,13 +214,36 @@ mod tests {
 
     #[test]
     fn a_key_is_valid_from_its_first_to_its_last_second() {
-        let mut keyring = Keyring::default();
-        let key = Key { id: "1".into(), not_before: 10, not_after: 20 };
-        let ann = Consumer { username: "ann".into(), id: None, custom_id: None, groups: [].into() };
-        assert!(keyring.add(Digest::of(b"k"), &ann, key).is_ok());
+        let mut keyring = Growing::with_capacity(0);
+        let validity = Validity { not_before: 10, not_after: 20 };
+        keyring.consumer(Consumer::new("ann".into(), None, None, [].into()));
+        let key = Key { id: "1".into(), validity: Some(Box::new(validity)) };
+        assert!(keyring.key(Digest::of(b"k"), key).is_ok());
+        let keyring = keyring.finish();
         for (now, found) in [(9, false), (10, true), (20, true), (21, false)] {
             assert_eq!(keyring.find(&Digest::of(b"k"), now).is_ok(), found, "{now}");
         }
         assert!(keyring.find(&Digest::of(b"another"), 15).is_err());
+    }
+
+    #[test]
+    fn of_many_keys_each_is_found_and_no_other() {
+        for expected in [0, 1, 1_000] {
+            let mut keyring = Growing::with_capacity(expected);
+            for number in 0..1_000_u32 {
+                let key = || Key { id: number.to_string().into(), validity: None };
+                keyring.consumer(Consumer::new(format!("c{number}").into(), None, None, [].into()));
+                assert!(keyring.key(Digest::of(&number.to_le_bytes()), key()).is_ok());
+                let taken = keyring.key(Digest::of(&(number / 2).to_le_bytes()), key());
+                assert_eq!(&*taken.expect_err("taken").username, format!("c{}", number / 2));
+            }
+            let keyring = keyring.finish();
+            for number in 0..2_000_u32 {
+                let found = keyring.find(&Digest::of(&number.to_le_bytes()), 0).ok();
+                let found = found.map(|(consumer, key)| (&*consumer.username, &*key.id));
+                let (username, id) = (format!("c{number}"), number.to_string());
+                assert_eq!(found, (number < 1_000).then_some((&*username, &*id)));
+            }
+        }
     }
 }

@@ -2,46 +2,131 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::config::{Authentication, Config, Consumer, Deny, Key, Match, Rule};
 use super::problem::{Problem, did_you_mean};
 
-/// The config as far as it could be read; what could not is absent from it and among the problems.
-pub(super) fn config(document: &[u8], problems: &mut Vec<Problem>) -> Config {
+/// The config as far as it could be read, without its consumers, and these as they are written: there may be very
+/// many, so they are read one by one (see [`consumer`]). What could not be read is absent and among the problems.
+pub(super) fn config<'d>(
+    document: &'d [u8],
+    problems: &mut Vec<Problem>,
+) -> (Config, Option<Vec<&'d RawValue>>) {
     // Kong hands a filter without config nothing at all, or an empty string.
     let document = if document.trim_ascii().is_empty() { b"{}" } else { document };
-    document_as(document, problems, |place| place.config())
+    let Some(sections) = Sections::of(document, problems) else { return (Config::default(), None) };
+    let config = at(String::new(), &sections.others, problems, |place| place.config());
+    (config, sections.consumers(problems))
 }
 
 /// What a consumers file holds, likewise.
-pub(super) fn consumers(document: &[u8], problems: &mut Vec<Problem>) -> Vec<Consumer> {
-    document_as(document, problems, |place| {
+pub(super) fn consumers<'d>(document: &'d [u8], problems: &mut Vec<Problem>) -> Vec<&'d RawValue> {
+    let Some(sections) = Sections::of(document, problems) else { return Vec::new() };
+    if sections.consumers.is_none() && sections.others.is_object() {
+        problems.push(Problem { path: "consumers".to_owned(), message: "is missing".to_owned() });
+    }
+    at(String::new(), &sections.others, problems, |place| {
         let mut fields = place.fields();
-        let consumers = fields
-            .required("consumers", |place| Some(place.elements()?.map(Place::consumer).collect::<Vec<_>>()));
+        fields.known.push("consumers");
         fields.refuse_others();
-        consumers
-    })
+    });
+    sections.consumers(problems).unwrap_or_default()
 }
 
-fn document_as<T: Default>(
-    document: &[u8],
-    problems: &mut Vec<Problem>,
-    read: impl FnOnce(Place<'_>) -> T,
-) -> T {
-    let found = RefCell::new(std::mem::take(problems));
-    let value = match serde_json::from_slice::<Value>(document) {
-        Ok(value) => read(Place { value: &value, path: String::new(), found: &found }),
-        Err(error) => {
-            let message = format!("not JSON: {error}");
-            found.borrow_mut().push(Problem { path: String::new(), message });
-            T::default()
-        }
+/// One of the consumers, `number` of the list.
+pub(super) fn consumer(written: &RawValue, number: usize, problems: &mut Vec<Problem>) -> Consumer {
+    // There may be very many, and nearly all of them are as they should be: the words for what is not come after.
+    if let Ok(consumer) = serde_json::from_str::<Consumer>(written.get())
+        && says_something(&consumer)
+    {
+        return consumer;
+    }
+    let value = serde_json::from_str::<Value>(written.get()).unwrap_or_default();
+    at(format!("consumers[{number}]"), &value, problems, |place| place.consumer())
+}
+
+/// Whether no text of a consumer is there but empty (see [`Place::text`]).
+fn says_something(consumer: &Consumer) -> bool {
+    let Consumer { username, id, custom_id, groups: _, keys } = consumer;
+    let given = |text: &Option<String>| text.as_deref() != Some("");
+    let is_key = |Key { id, sha256, not_before, not_after }: &Key| {
+        !id.is_empty() && !sha256.is_empty() && given(not_before) && given(not_after)
     };
+    !username.is_empty() && given(id) && given(custom_id) && keys.iter().all(is_key)
+}
+
+fn at<T>(path: String, value: &Value, problems: &mut Vec<Problem>, read: impl FnOnce(Place<'_>) -> T) -> T {
+    let found = RefCell::new(std::mem::take(problems));
+    let outcome = read(Place { value, path, found: &found });
     *problems = found.into_inner();
-    value
+    outcome
+}
+
+/// A document, its consumers still unread.
+struct Sections<'d> {
+    consumers: Option<&'d RawValue>,
+    others: Value,
+}
+
+impl<'d> Sections<'d> {
+    /// `None` and a problem where it is no JSON.
+    fn of(document: &'d [u8], problems: &mut Vec<Problem>) -> Option<Self> {
+        let error = match serde_json::from_slice::<Self>(document) {
+            // Kong fills in nulls.
+            Ok(Self { consumers, others }) => {
+                return Some(Self { consumers: consumers.filter(|section| section.get() != "null"), others });
+            }
+            Err(error) => error,
+        };
+        // Something else than an object, if it is JSON at all.
+        let others = serde_json::from_slice(document).ok();
+        if others.is_none() {
+            problems.push(Problem { path: String::new(), message: format!("not JSON: {error}") });
+        }
+        Some(Self { consumers: None, others: others? })
+    }
+
+    fn consumers(&self, problems: &mut Vec<Problem>) -> Option<Vec<&'d RawValue>> {
+        let section = self.consumers?;
+        let listed = serde_json::from_str(section.get()).ok();
+        if listed.is_none() {
+            let value = serde_json::from_str::<Value>(section.get()).unwrap_or_default();
+            at("consumers".to_owned(), &value, problems, |place| place.refuse::<()>("a list"));
+        }
+        listed
+    }
+}
+
+impl<'de> Deserialize<'de> for Sections<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Sections<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let (mut consumers, mut others) = (None, Map::new());
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "consumers" => consumers = Some(map.next_value()?),
+                        _ => drop(others.insert(name, map.next_value()?)),
+                    }
+                }
+                Ok(Sections { consumers, others: Value::Object(others) })
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 /// A value, and where it stands.
@@ -64,6 +149,7 @@ impl<'d> Place<'d> {
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
             anonymous: fields.take("anonymous", Place::text),
+            // Read one by one, see above.
             consumers: fields.list("consumers", Place::consumer),
             consumers_file: fields.take("consumers_file", Place::text),
             client_certificate: fields.take("client_certificate", Place::text),

@@ -481,7 +481,6 @@ const ROWS: &[Row] = &[
 /// A policy, and all that is wrong with it, a line each.
 const MISTAKES: &[(&str, &str)] = &[
     ("{", "not JSON: EOF while parsing an object at line 1 column 1"),
-    ("[]", "has to be an object, is a list"),
     (r#"{"key_nmaes":[]}"#, "key_nmaes: there is no such field (did you mean \"key_names\"?)"),
     (r#"{"key_names":[]}"#, "key_names: is empty; leave it out for [apikey]"),
     (
@@ -497,8 +496,8 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         r#"{"consumers":[{"keys":[{"sha256":"abc"}]},{"username":"a"},{"username":"a","id":7}]}"#,
         "consumers[0].username: is missing\nconsumers[0].keys[0].id: is missing\n\
-         consumers[2].id: has to be a string, is a number\n\
          consumers[0].keys[0].sha256: has to be the key's SHA-256 as 64 hexadecimal digits\n\
+         consumers[2].id: has to be a string, is a number\n\
          consumers[2].username: \"a\" is consumers[1] already",
     ),
     (
@@ -532,13 +531,15 @@ const MISTAKES: &[(&str, &str)] = &[
          rules[1]: is never reached: rules[0] matches every request\n\
          rules[1].match.methods: is empty: leave the condition out, or name something",
     ),
+    (r#"{"consumers":{}}"#, "consumers: has to be a list, is an object"),
+    ("[]", "has to be an object, is a list"),
     (
         r#"{"realm":"","anonymous":"","consumers":[{"username":"","keys":[{"id":"","sha256":""}]},{}],
             "rules":[{"match":{"hosts":["."]},"client_certificate":""}]}"#,
         "realm: has to be a string, is empty\nanonymous: has to be a string, is empty\n\
+         rules[0].client_certificate: has to be a string, is empty\n\
          consumers[0].username: has to be a string, is empty\nconsumers[0].keys[0].id: has to be a string, is empty\n\
          consumers[0].keys[0].sha256: has to be a string, is empty\nconsumers[1].username: is missing\n\
-         rules[0].client_certificate: has to be a string, is empty\n\
          rules[0]: has neither client_certificate nor deny\n\
          rules[0].match.hosts[0]: \".\" is no host name, without port",
     ),

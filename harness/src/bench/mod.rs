@@ -8,6 +8,7 @@
 //! caches, as in a gateway that serves many routes. [`Arrangement::Apart`] gives each a gateway of its own instead:
 //! then none pays for what another one has loaded.
 
+mod alone;
 mod answers;
 mod cores;
 mod filters;
@@ -29,6 +30,7 @@ use anyhow::ensure;
 use crate::gateway::Gateway;
 use scene::Scene;
 
+pub use alone::{Alone, alone};
 pub use report::{Report, Row};
 pub use spread::Spread;
 pub use variants::{Variant, all};

@@ -114,12 +114,14 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
 
 fn told(refusal: &Refusal<'_>, request: &Filled) -> Answer {
     let format = Format::preferred(request.headers(), false);
-    let mut headers = vec![
-        ("Content-Type".to_owned(), format.content_type().to_owned()),
-        ("X-Kong-Request-Id".to_owned(), REQUEST_ID.to_owned()),
-    ];
+    let mut headers = vec![("Content-Type".to_owned(), format.content_type().to_owned())];
     headers.extend(refusal.challenge.map(|challenge| ("WWW-Authenticate".to_owned(), challenge.to_owned())));
-    Answer { status: refusal.status, headers, body: refusal.body(format, REQUEST_ID) }
+    Answer {
+        status: refusal.status,
+        headers,
+        body: refusal.body(format, REQUEST_ID),
+        request_id: REQUEST_ID.to_owned(),
+    }
 }
 
 fn carry_out(edit: &Edit<'_>, headers: &mut Headers) {
@@ -151,5 +153,5 @@ fn present() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The core knows no request by an id.
-const REQUEST_ID: &str = "";
+/// By what the core is told to know every request.
+const REQUEST_ID: &str = "4711";

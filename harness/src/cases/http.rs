@@ -4,8 +4,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{Answer, Request};
-use crate::stack::Keys;
+use anyhow::Context;
+
+use super::{Answer, Heard, Outcome, Request};
+use crate::dogcatcher::Seen;
+use crate::stack::{Keys, Stack};
 
 impl Request {
     /// What goes over the wire, with `prefix` before the target; the connection ends with the answer.
@@ -44,18 +47,41 @@ impl Request {
     }
 }
 
-/// Sends bytes and reads until the other side closes.
+/// Sends a request to a stack's gateway and listens at both ends; `request_id` is the header that has its id. One at
+/// a time: what the upstream hears meanwhile is this one.
+///
+/// # Errors
+/// The gateway does not listen.
+pub fn ask(stack: &Stack, request: &[u8], request_id: &str) -> anyhow::Result<Outcome> {
+    let before = stack.dogcatcher().counts().requests;
+    let answer = send(stack.gateway().proxy(), request, request_id).context("the gateway does not listen")?;
+    let heard = stack.dogcatcher().counts().requests > before;
+    let upstream = heard.then(|| stack.dogcatcher().latest().pop().map(told)).flatten();
+    Ok(Outcome { answer: Some(answer), upstream })
+}
+
+fn told(seen: Seen) -> Heard {
+    Heard {
+        certificate: seen.connection.client.and_then(|client| client.common_name),
+        method: seen.method,
+        uri: seen.uri,
+        headers: seen.headers,
+    }
+}
+
+/// Sends bytes and reads until the other side closes. `request_id` is the header that has the request's id.
 ///
 /// # Errors
 /// Nobody listens there.
-pub fn send(to: SocketAddr, request: &[u8]) -> std::io::Result<Answer> {
+pub fn send(to: SocketAddr, request: &[u8], request_id: &str) -> std::io::Result<Answer> {
     let mut connection = TcpStream::connect(to)?;
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.write_all(request)?;
     let mut bytes = Vec::new();
     // A reset after the answer is the answer's end too.
     let _ = connection.read_to_end(&mut bytes);
-    Ok(answer(&bytes))
+    let answer = answer(&bytes);
+    Ok(Answer { request_id: answer.header(request_id).unwrap_or_default().to_owned(), ..answer })
 }
 
 fn answer(bytes: &[u8]) -> Answer {
@@ -71,7 +97,7 @@ fn answer(bytes: &[u8]) -> Answer {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let answer = Answer { status, headers, body: String::new() };
+    let answer = Answer { status, headers, ..Answer::default() };
     let chunked =
         answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
     let body = if chunked { unchunked(body) } else { body.to_vec() };

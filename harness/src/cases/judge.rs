@@ -27,7 +27,7 @@ pub fn judge(owed: &Owed, came: &Outcome, keys: &Keys) -> anyhow::Result<Vec<Str
         (Some(owed), Some(heard)) => judge.upstream(owed, heard)?,
     }
     if let Some(answer) = &came.answer {
-        judge.request_id = answer.request_id().to_owned();
+        judge.request_id.clone_from(&answer.request_id);
         judge.answer(owed, answer)?;
     }
     Ok(judge.wrong)

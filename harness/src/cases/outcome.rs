@@ -17,6 +17,8 @@ pub struct Answer {
     /// As they came; bytes that are not UTF-8 as replacement characters.
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// By what the gateway knows the request; empty where it does not say.
+    pub request_id: String,
 }
 
 /// What the upstream heard.
@@ -37,16 +39,16 @@ impl Answer {
         self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// As whom the mock upstream was called, if it was it that answered.
+    pub fn seen_client(&self) -> Option<&str> {
+        self.header("x-seen-client")
+    }
+
     /// The message of a refusal; the whole body where it is not JSON.
     pub fn message(&self) -> String {
         let body = serde_json::from_str::<serde_json::Value>(&self.body).ok();
         let message = body.as_ref().and_then(|body| body["message"].as_str());
         message.unwrap_or(&self.body).to_owned()
-    }
-
-    /// By what the gateway knows the request; empty where it does not say.
-    pub fn request_id(&self) -> &str {
-        self.header("x-kong-request-id").unwrap_or_default()
     }
 }
 

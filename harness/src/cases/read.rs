@@ -121,3 +121,6 @@ fn text(place: &Place<'_>) -> Option<Text> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::stack::{Keys, digest};
+use crate::stack::{Keys, digest, escaped};
 
 /// Bytes in which `\xNN` is a byte, `\\` a backslash, `<ann>` the key of `ann`, `<escaped ann>` the same with each
 /// byte percent-encoded, `<digest of ann>` what a policy stores of it, and `<request id>` the id that the answer
@@ -71,10 +71,7 @@ impl Text {
             match part {
                 Part::Bytes(bytes) => filled.extend_from_slice(bytes),
                 Part::Digest(name) => filled.extend_from_slice(digest(keys.of(name)?).as_bytes()),
-                Part::Escaped(name) => {
-                    filled
-                        .extend(keys.of(name)?.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()));
-                }
+                Part::Escaped(name) => filled.extend_from_slice(escaped(&keys.of(name)?).as_bytes()),
                 Part::Key(name) => filled.extend_from_slice(keys.of(name)?.as_bytes()),
                 Part::RequestId => filled.extend_from_slice(request_id.as_bytes()),
             }

@@ -37,6 +37,9 @@ pub(super) struct Typed {
     /// A gateway for each variant, instead of one that has all of them as routes
     #[arg(long)]
     apart: bool,
+    /// The filter alone in wasmtime instead of a gateway: time, memory and host calls
+    #[arg(long, conflicts_with_all = ["gateway", "variants", "apart"])]
+    filter: bool,
     /// All figures as one JSON document instead of a table
     #[arg(long)]
     json: bool,
@@ -44,7 +47,11 @@ pub(super) struct Typed {
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let Typed { gateway, variants, against, rounds, seconds, connections, apart, json } = typed;
+    let Typed { gateway, variants, against, rounds, seconds, connections, apart, filter, json } = typed;
+    if filter {
+        let alone = bench::alone(rounds.into())?;
+        return print(&if json { serde_json::to_string_pretty(&alone)? + "\n" } else { alone.markdown() });
+    }
     let gateway = gateway.find_with(&ONE_QUIET_WORKER)?;
     let variants = choose(&bench::all()?, &variants, gateway.name())?;
     let plan = Plan {

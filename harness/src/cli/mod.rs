@@ -5,6 +5,7 @@ mod certs;
 mod conformance;
 mod demo;
 mod dogcatcher;
+mod e2e;
 mod envoy;
 mod gateway;
 mod keys;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
+        Verb::E2e(typed) => e2e::run(typed),
         Verb::Envoy(verb) => envoy::run(verb),
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
@@ -70,6 +72,8 @@ enum Verb {
     Demo(demo::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
+    /// Your own config and your own cases, with a mock upstream
+    E2e(e2e::Typed),
     /// Kong's declarative config for an Envoy
     #[command(subcommand)]
     Envoy(envoy::Verb),

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::routes::{GATEWAY_KEY, Routes};
 use super::{Asked, CERTIFICATES, Host, Shown};
-use crate::cases::{Case, Expected, Heard, Mistake, Outcome, Suite, http};
-use crate::dogcatcher::{ClientCertificate, Seen};
-use crate::gateway::Gateway;
+use crate::cases::{Case, Expected, Mistake, Suite, http};
+use crate::dogcatcher::ClientCertificate;
+use crate::gateway::{Ability, Gateway};
 use crate::stack::{ANY_PORT, Keys, Plan, Stack};
 
 /// A gateway that decides by mtls-policy, with all policies in force at once.
@@ -23,7 +23,7 @@ impl<'g> Whole<'g> {
     /// It does not come up.
     pub(super) fn up(name: &str, gateway: &'g dyn Gateway, suites: &[Suite]) -> anyhow::Result<Self> {
         let asked = |case: &Case| {
-            why_not(name, case).is_none() && !matches!(case.expected(name), Expected::NotAsked(_))
+            why_not(gateway, case).is_none() && !matches!(case.expected(name), Expected::NotAsked(_))
         };
         let routes = Routes::of(suites, asked);
         let stack = up(gateway, &routes.config(None, decides, Vec::new()))?;
@@ -41,7 +41,7 @@ impl Host for Whole<'_> {
     }
 
     fn ask(&self, case: &Case) -> anyhow::Result<Asked> {
-        if let Some(because) = why_not(&self.name, case) {
+        if let Some(because) = why_not(self.gateway, case) {
             return Ok(Asked::Not(because));
         }
         let prefix = self.routes.prefix(case).context("a case has no route")?;
@@ -51,7 +51,7 @@ impl Host for Whole<'_> {
             let first_line = bytes.windows(2).position(|window| window == b"\r\n").unwrap_or_default() + 2;
             bytes.splice(first_line..first_line, line.into_bytes());
         }
-        send(&self.stack, &bytes).map(Asked::Came)
+        http::ask(&self.stack, &bytes, self.gateway.request_id_header()).map(Asked::Came)
     }
 
     fn show(&self, mistake: &Mistake) -> anyhow::Result<Shown> {
@@ -75,39 +75,17 @@ pub(super) fn up(gateway: &dyn Gateway, config: &str) -> anyhow::Result<Stack> {
     Ok(stack)
 }
 
-/// Sends a request and listens at both ends. One at a time: what the upstream hears meanwhile is this one.
-///
-/// # Errors
-/// Nobody listens.
-pub(crate) fn send(stack: &Stack, bytes: &[u8]) -> anyhow::Result<Outcome> {
-    let before = stack.dogcatcher().counts().requests;
-    let answer = http::send(stack.gateway().proxy(), bytes).context("the gateway does not listen")?;
-    let heard = stack.dogcatcher().counts().requests > before;
-    let upstream = heard.then(|| stack.dogcatcher().latest().pop().map(told)).flatten();
-    Ok(Outcome { answer: Some(answer), upstream })
-}
-
-fn told(seen: Seen) -> Heard {
-    Heard {
-        certificate: seen.connection.client.and_then(|client| client.common_name),
-        method: seen.method,
-        uri: seen.uri,
-        headers: seen.headers,
-    }
-}
-
 fn decides(policy: &Value) -> Vec<Value> {
     vec![json!({"name": "mtls-policy", "config": policy})]
 }
 
-fn why_not(host: &str, case: &Case) -> Option<String> {
+fn why_not(gateway: &dyn Gateway, case: &Case) -> Option<String> {
     if case.request.now.is_some() {
         return Some("a gateway's clock cannot be set".to_owned());
     }
     if !case.request.target.to_string().starts_with('/') {
         return Some("no route's prefix can stand before such a target".to_owned());
     }
-    let authenticates = !matches!(host, "embedded" | "envoy");
-    (case.request.established.is_some() && !authenticates)
-        .then(|| "has no authentication of its own to establish a consumer".to_owned())
+    let lacks = case.request.established.as_ref().and_then(|_| gateway.lacks(Ability::KongsOwn));
+    lacks.map(str::to_owned)
 }

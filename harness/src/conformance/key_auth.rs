@@ -9,16 +9,17 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::gateway::{send, up};
+use super::gateway::up;
 use super::routes::Routes;
 use super::{Asked, CERTIFICATES, Host, Shown};
-use crate::cases::{Case, Expected, Mistake, Suite};
+use crate::cases::{Case, Expected, Mistake, Suite, http};
 use crate::gateway::Gateway;
 use crate::stack::{Keys, Stack};
 
 pub(super) struct KeyAuth {
     routes: Routes,
     stack: Stack,
+    request_id: &'static str,
 }
 
 impl KeyAuth {
@@ -28,7 +29,7 @@ impl KeyAuth {
         let routes = Routes::of(suites, is_asked);
         let consumers = consumers(suites)?;
         let stack = up(kong, &routes.config(Some(CERTIFICATES[0]), decides, consumers))?;
-        Ok(Self { routes, stack })
+        Ok(Self { routes, stack, request_id: kong.request_id_header() })
     }
 }
 
@@ -46,7 +47,8 @@ impl Host for KeyAuth {
             return Ok(Asked::Not(because.to_owned()));
         }
         let prefix = self.routes.prefix(case).context("a case has no route")?;
-        send(&self.stack, &case.request.bytes(&prefix, self.keys())?).map(Asked::Came)
+        let bytes = case.request.bytes(&prefix, self.keys())?;
+        http::ask(&self.stack, &bytes, self.request_id).map(Asked::Came)
     }
 
     fn show(&self, _: &Mistake) -> anyhow::Result<Shown> {

@@ -69,12 +69,13 @@ impl Lineup {
     }
 }
 
-/// Key-auth is Kong's.
+/// A Kong is asked once in each of its engines, and key-auth is Kong's.
 fn gateway_of(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
+    let with = |engine| Options { engine: Some(engine), ..options.clone() };
     match name {
-        KEY_AUTH => gateway::by_name("kong", options),
-        KONG_NATIVE => gateway::by_name("kong", &Options { engine: Some(Engine::Native), ..options.clone() }),
-        name => gateway::by_name(name, options),
+        "kong" | KEY_AUTH => gateway::by_name("kong", &with(Engine::Wasm)),
+        KONG_NATIVE => gateway::by_name("kong", &with(Engine::Native)),
+        _ => gateway::by_name(name, options),
     }
 }
 
@@ -83,7 +84,7 @@ pub fn others() -> impl Iterator<Item = &'static str> {
     gateway::NAMES.into_iter().chain([KONG_NATIVE, KEY_AUTH])
 }
 
-const KEY_AUTH: &str = "key-auth";
-
 /// A Kong with the native engine, whatever else it can carry.
 const KONG_NATIVE: &str = "kong-native";
+
+const KEY_AUTH: &str = "key-auth";

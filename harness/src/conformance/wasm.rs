@@ -136,25 +136,26 @@ impl Properties for Kong {
         if let Some(field) = path.strip_prefix("kong.client.consumer.") {
             return self.consumer.get(field).map(|value| value.clone().into_bytes());
         }
-        if let Some(name) = path.strip_prefix("kong.client_certificates.") {
-            let state = if CERTIFICATES.contains(&name) { "in_force" } else { "unknown" };
-            return Some(state.into());
+        if let Some(order) = path.strip_prefix("kong.mtls_policy.allow.") {
+            let (certificate, names) = order.split_once('\n').unwrap_or((order, ""));
+            if !certificate.is_empty() {
+                if !CERTIFICATES.contains(&certificate) {
+                    return Some(b"unknown".to_vec());
+                }
+                self.selected = Some(certificate.to_owned());
+            }
+            self.cleared = names.into();
+            return Some(b"done".to_vec());
         }
         match path {
+            "ngx.kong_request_id" => Some(REQUEST_ID.into()),
             "ngx.upstream_uri" => Some(self.upstream_uri.clone()),
-            "kong.service.request.cleared_headers" => Some(b"writable".to_vec()),
             _ => None,
         }
     }
 
     fn set(&mut self, path: &str, value: &[u8]) -> Result<(), Unsettable> {
         match path {
-            "kong.service.client_certificate" => {
-                self.selected = Some(String::from_utf8(value.to_vec()).map_err(|_| Unsettable)?);
-            }
-            "kong.service.request.cleared_headers" => self.cleared = value.to_vec(),
-            // Tells plugins that the filter has decided.
-            "kong.ctx.shared.mtls_policy" => {}
             "ngx.upstream_uri" => self.upstream_uri = value.to_vec(),
             _ => return Err(Unsettable),
         }
@@ -188,7 +189,10 @@ fn answer(response: LocalResponse) -> Answer {
         status: response.status,
         headers: response.headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect(),
         body: lossy(&response.body),
+        request_id: REQUEST_ID.to_owned(),
     }
 }
 
 const FILTER: &str = "mtls-policy";
+
+const REQUEST_ID: &str = "4711";

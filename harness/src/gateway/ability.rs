@@ -5,6 +5,8 @@
 pub enum Ability {
     /// Goes on sending a request's body when the response has begun.
     AnswersEarly,
+    /// Refuses an upstream whose chain is longer than `tls_verify_depth` allows.
+    BoundsChains,
     /// Decides when the last of the gateway's own plugins has run.
     DecidesLast,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.

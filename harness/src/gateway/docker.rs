@@ -1,8 +1,7 @@
 //! Kong in a container, run without a database by the Docker or Podman of this machine.
 //!
 //! The container sees this host's network and, at their own paths, the directories that it needs, so that one config
-//! is right on both sides. Whatever is left of one that could not end in peace bears a label:
-//! `docker rm --force $(docker ps --all --quiet --filter label=upstream-mtls.harness)`.
+//! is right on both sides. What a harness leaves that is killed can be told by its label, [`container::LABEL`].
 
 mod container;
 mod engine;

@@ -91,6 +91,9 @@ impl Gateway for Envoy {
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
+            Ability::BoundsChains => {
+                Some("Envoy 1.40.0 takes a chain of any length, whatever max_verify_depth is")
+            }
             Ability::KongsOwn => Some("Envoy has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("Envoy's workers are threads of one process"),
             Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles => {
@@ -141,3 +144,6 @@ const POLICY: &str = "mtls-policy";
 fn seconds(duration: Duration) -> String {
     format!("{}.{:03}s", duration.as_secs(), duration.subsec_millis())
 }
+
+#[cfg(test)]
+mod tests;

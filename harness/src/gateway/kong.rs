@@ -103,7 +103,8 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }
         Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
-        Ability::DecidesLast
+        Ability::BoundsChains
+        | Ability::DecidesLast
         | Ability::KongsOwn
         | Ability::NamesConsumers
         | Ability::ReadsBodies

@@ -28,12 +28,34 @@ impl Keys {
         Ok(key)
     }
 
-    /// A text without any key or digest in it: in their places stand `<consumer>` and `<digest of consumer>`.
+    /// Lets a key be known by one more name, if that is not another's yet.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn also(&self, consumer: &str, name: &str) -> anyhow::Result<()> {
+        let key = self.of(consumer)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_insert(key);
+        Ok(())
+    }
+
+    /// Whether somebody of that name has a key here.
+    pub fn knows(&self, name: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// All names, in alphabetical order.
+    pub fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// A text without any key or digest in it: in their places stand `<consumer>` and `<digest of consumer>`, and
+    /// `<escaped consumer>` for a key that is percent-encoded.
     pub fn redact(&self, text: &str) -> String {
         let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().fold(text.to_owned(), |text, (consumer, key)| {
             text.replace(key, &format!("<{consumer}>"))
                 .replace(&digest(key), &format!("<digest of {consumer}>"))
+                .replace(&escaped(key), &format!("<escaped {consumer}>"))
         })
     }
 
@@ -74,6 +96,11 @@ pub fn digest(of: impl AsRef<[u8]>) -> String {
     format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(of)))
 }
 
+/// A key with each byte percent-encoded, as a query may hold it.
+pub fn escaped(key: &str) -> String {
+    key.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
@@ -102,5 +129,6 @@ mod tests {
             format!("key {}, digest {}", keys.of("vet").unwrap(), digest(keys.of("vet").unwrap()))
         );
         assert_eq!(keys.redact(&filled), "key <vet>, digest <digest of vet>");
+        assert_eq!(keys.redact(&escaped(&keys.of("vet").unwrap())), "<escaped vet>");
     }
 }

@@ -16,7 +16,7 @@ use crate::dogcatcher::{self, ClientCertificate, Dogcatcher, Sessions, Tls, Vers
 use crate::gateway::{self, Gateway, Running, Setup};
 use crate::pki::{Authority, Ca, Issued, Leaf};
 
-pub use keys::{Keys, digest};
+pub use keys::{Keys, digest, escaped};
 pub use places::Places;
 pub use secret::Secret;
 
@@ -50,6 +50,14 @@ impl Stack {
     /// # Errors
     /// The config is refused, an address is taken, or there is no filter yet.
     pub fn up(gateway: &dyn Gateway, plan: &Plan<'_>) -> anyhow::Result<Self> {
+        Self::up_with(gateway, plan, Keys::default())
+    }
+
+    /// With keys that the config's own digests are of.
+    ///
+    /// # Errors
+    /// As [`Self::up`].
+    pub fn up_with(gateway: &dyn Gateway, plan: &Plan<'_>, keys: Keys) -> anyhow::Result<Self> {
         let filters = gateway::filters()?;
         // Workers of a gateway may run as a user of their own.
         let directory = tempfile::Builder::new()
@@ -74,7 +82,6 @@ impl Stack {
         })?;
         let upstream = dogcatcher.mtls().context("Dogcatcher has no address")?.port();
         let places = Places { upstream, secrets: directory.path().join("secrets") };
-        let keys = Keys::default();
         let first_client = plan.clients.first().copied().unwrap_or_default();
         for client in plan.clients {
             let issued = authority.issue(&Leaf::client(client))?;

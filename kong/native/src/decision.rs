@@ -174,8 +174,8 @@ impl Decision {
     }
 
     fn consumer(&mut self, consumer: &policy::Consumer) {
-        self.id = optional(consumer.id.as_deref());
-        self.custom_id = optional(consumer.custom_id.as_deref());
+        self.id = optional(consumer.id());
+        self.custom_id = optional(consumer.custom_id());
         self.username = Text::of(consumer.username.as_bytes());
         if !consumer.groups.is_empty() {
             SCRATCH.with_borrow_mut(|scratch| {

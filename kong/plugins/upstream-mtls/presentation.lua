@@ -206,16 +206,18 @@ end
 
 --- Present the certificate that a filter has selected.
 -- @treturn boolean|nil
--- @treturn nil|string
+-- @treturn nil|string a word or a few why it cannot be presented
+-- @treturn nil|string the same at length, for the log
 local function select(ctx, name)
   local request = ctx.upstream_mtls
   if not request then
-    return nil, "upstream-mtls has no part in this request"
+    return nil, "the plugin upstream-mtls is not in force for this request"
   end
 
   local certificate, word, why = instances.in_force(request.instance.certificates[name])
   if not certificate then
-    return nil, why or word
+    metrics.record(request, name, word)
+    return nil, word, why
   end
 
   request.name = name

@@ -2,11 +2,14 @@
 --
 --   kong.client_certificates.<name>   read: "in_force", or a word that says why it cannot be presented now
 --   kong.service.client_certificate   write: the name of the one to present; refused unless it is in force
---   kong.service.request.cleared_headers
---                                     read: "writable"; write: names of headers, one a line, that the upstream is not
---                                     to get. A header that a filter itself removes is sent all the same: nginx
---                                     sends those that ngx_wasm_module has marked as removed (seen on 3.9.1)
 --   kong.ctx.shared.mtls_policy       Kong's own; write: "allowed" is the decision to present what the config says
+--   kong.mtls_policy.allow.<order>    read: has done what the filter mtls-policy orders for a request that it allows:
+--                                     "done", or a few words why not. The order's first line is the name of the
+--                                     certificate to present, or empty for what the config says; the others are names
+--                                     of headers to clear, for what a filter itself removes is sent all the same: nginx
+--                                     sends headers that ngx_wasm_module has marked as removed (seen on 3.9.1). All in
+--                                     one, for each call out of wasm costs, and as a property that is read, because
+--                                     what is written has no answer
 --   kong.client.consumer.<field>      read: username, id, custom_id, groups (one a line), credential (its id)
 --
 -- Handlers are called from C and must not yield. An error in one ends the filter, and Kong answers 500.
@@ -18,9 +21,11 @@ local presentation = require "kong.plugins.upstream-mtls.presentation"
 
 
 local error = error
+local find = string.find
 local gmatch = string.gmatch
 local pcall = pcall
 local require = require
+local sub = string.sub
 
 
 local function read_only()
@@ -35,9 +40,9 @@ end
 
 
 local function select_certificate(kong, _, ctx, name)
-  local ok, err = presentation.select(ctx, name)
+  local ok, word, why = presentation.select(ctx, name)
   if not ok then
-    kong.log.err("a filter selected client certificate '", name, "', which is not in force: ", err)
+    kong.log.err("a filter selected client certificate '", name, "', which is not in force: ", why or word)
     return false
   end
 
@@ -46,17 +51,24 @@ local function select_certificate(kong, _, ctx, name)
 end
 
 
-local function clearable()
-  return true, "writable"
-end
-
-
-local function clear_headers(kong, _, _, names)
-  for name in gmatch(names, "[^\n]+") do
-    kong.service.request.clear_header(name)
+local function allow(kong, _, ctx, order)
+  local line_end = find(order, "\n", 1, true)
+  local name = line_end and sub(order, 1, line_end - 1) or order
+  if name ~= "" then
+    local ok, word = presentation.select(ctx, name)
+    if not ok then
+      return true, word
+    end
   end
 
-  return true, names
+  if line_end then
+    for header in gmatch(sub(order, line_end + 1), "[^\n]+") do
+      kong.service.request.clear_header(header)
+    end
+  end
+
+  gate.decided(ctx)
+  return true, "done"
 end
 
 
@@ -79,10 +91,9 @@ local function prepare()
   end
 
   properties.add_namespace_handlers("kong.client_certificates", client_certificate, read_only)
+  properties.add_namespace_handlers("kong.mtls_policy.allow", allow, read_only)
   properties.add_namespace_handlers("kong.client.consumer", consumer_field, read_only)
   properties.add_setter("kong.service.client_certificate", select_certificate)
-  properties.add_getter("kong.service.request.cleared_headers", clearable)
-  properties.add_setter("kong.service.request.cleared_headers", clear_headers)
 end
 
 

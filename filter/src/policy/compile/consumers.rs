@@ -3,19 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Compiler, boxed};
-use crate::policy::keyring::{Consumer, Digest, Key, Keyring};
+use super::{Compiler, boxed, shared};
+use crate::policy::keyring::{Consumer, Digest, Growing, Key, Keyring, Validity};
 use crate::policy::problem::Problems;
 use crate::policy::{config, read};
 
 /// Who may ask, apart from any policy: several may share them.
-pub struct Consumers {
-    all: Box<[Consumer]>,
-    keyring: Arc<Keyring>,
-}
+pub struct Consumers(Arc<Keyring>);
 
 impl Consumers {
     /// Compiles what a consumers file holds: a JSON object with `consumers`, written as in a policy.
@@ -25,31 +23,45 @@ impl Consumers {
     pub fn compile(document: &[u8]) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let written = read::consumers(document, &mut problems);
-        let consumers = Compiler { problems: &mut problems }.consumers(written);
+        let consumers = Compiler { problems: &mut problems }.consumers(&written);
         if problems.is_empty() { Ok(consumers) } else { Err(Problems(problems)) }
     }
 
     /// How many keys there are.
     pub fn keys(&self) -> usize {
-        self.keyring.len()
+        self.0.len()
     }
 
     pub(super) fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(&self.keyring)
+        Arc::clone(&self.0)
     }
 
     pub(super) fn all(&self) -> &[Consumer] {
-        &self.all
+        self.0.consumers()
     }
 }
 
 impl Compiler<'_> {
-    pub(super) fn consumers(&mut self, written: Vec<config::Consumer>) -> Consumers {
-        let mut keyring = Keyring::default();
-        let mut by_name = HashMap::new();
-        let mut consumers: Vec<Consumer> = Vec::with_capacity(written.len());
-        for (number, consumer) in written.into_iter().enumerate() {
-            let config::Consumer { username, id, custom_id, groups, keys } = consumer;
+    /// Consumers and their keys; the same as others where they are written the same.
+    pub(super) fn consumers(&mut self, written: &[&RawValue]) -> Consumers {
+        let section = shared::Section::of(written);
+        if let Some(known) = section.known() {
+            return Consumers(known);
+        }
+        let before = self.problems.len();
+        let keyring = Arc::new(self.keyring(written));
+        if self.problems.len() == before {
+            section.keep(&keyring);
+        }
+        Consumers(keyring)
+    }
+
+    fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
+        let mut keyring = Growing::with_capacity(written.len());
+        let mut by_name = HashMap::with_capacity(written.len());
+        for (number, written) in written.iter().enumerate() {
+            let config::Consumer { username, id, custom_id, groups, keys } =
+                read::consumer(written, number, self.problems);
             let at = format!("consumers[{number}]");
             // A missing one has been missed already.
             let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
@@ -62,16 +74,16 @@ impl Compiler<'_> {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
             }
             self.groups(&at, &groups);
-            let consumer = Consumer {
-                username: username.into(),
-                id: id.map(Into::into),
-                custom_id: custom_id.map(Into::into),
-                groups: boxed(groups),
-            };
-            self.keys(&at, keys, &consumer, &mut keyring);
-            consumers.push(consumer);
+            let consumer = Consumer::new(
+                username.clone().into(),
+                id.map(Into::into),
+                custom_id.map(Into::into),
+                boxed(groups),
+            );
+            keyring.consumer(consumer);
+            self.keys(&at, keys, &username, &mut keyring);
         }
-        Consumers { all: consumers.into(), keyring: Arc::new(keyring) }
+        keyring.finish()
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
@@ -86,7 +98,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn keys(&mut self, at: &str, written: Vec<config::Key>, consumer: &Consumer, keyring: &mut Keyring) {
+    fn keys(&mut self, at: &str, written: Vec<config::Key>, one: &str, keyring: &mut Growing) {
         let mut ids = BTreeSet::new();
         for (number, key) in written.into_iter().enumerate() {
             let config::Key { id, sha256, not_before, not_after } = key;
@@ -95,6 +107,7 @@ impl Compiler<'_> {
             if !id.is_empty() && !ids.insert(id.clone()) {
                 self.refuse(&format!("{path}.id"), format!("{id:?} is there twice"));
             }
+            let limited = not_before.is_some() || not_after.is_some();
             let not_before = self.time(&format!("{path}.not_before"), not_before, i64::MIN);
             let not_after = self.time(&format!("{path}.not_after"), not_after, i64::MAX);
             if not_before > not_after {
@@ -108,9 +121,9 @@ impl Compiler<'_> {
                 }
                 continue;
             };
-            let key = Key { id: id.into(), not_before, not_after };
-            if let Err(other) = keyring.add(digest, consumer, key) {
-                let (one, other) = (&consumer.username, &other.username);
+            let validity = limited.then(|| Box::new(Validity { not_before, not_after }));
+            if let Err(other) = keyring.key(digest, Key { id: id.into(), validity }) {
+                let other = &other.username;
                 let message = format!("{one:?} and {other:?} have the same key; each needs one of its own");
                 self.refuse(&format!("{path}.sha256"), message);
             }
@@ -131,12 +144,7 @@ impl Compiler<'_> {
     /// One of the consumers, or somebody who has nothing but a name.
     pub(super) fn anonymous(&mut self, name: String, consumers: &Consumers) -> Consumer {
         self.header_text("anonymous", &name);
-        let one = consumers.all.iter().find(|consumer| *consumer.username == *name);
-        one.cloned().unwrap_or_else(|| Consumer {
-            username: name.into(),
-            id: None,
-            custom_id: None,
-            groups: [].into(),
-        })
+        let one = consumers.all().iter().find(|consumer| *consumer.username == *name);
+        one.cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
     }
 }

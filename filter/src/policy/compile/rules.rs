@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Compiler, ConsumersFile, boxed, is_token};
 use crate::policy::config::{self, Authentication};
+use crate::policy::keyring::Consumer;
 use crate::policy::path;
 use crate::policy::problem::did_you_mean;
 use crate::policy::rules::{FORBIDDEN, HeaderIs, Outcome, Rule, Rules};
@@ -13,7 +14,7 @@ impl Compiler<'_> {
         &mut self,
         default: Option<String>,
         written: Vec<config::Rule>,
-        known: &Known,
+        known: &Known<'_>,
     ) -> Rules {
         let default = default.and_then(|name| self.certificate("client_certificate", &name));
         let mut everything = None;
@@ -32,7 +33,7 @@ impl Compiler<'_> {
         Rules { rules: rules.into(), default, look_at_paths }
     }
 
-    fn rule(&mut self, at: &str, rule: config::Rule, known: &Known) -> Rule {
+    fn rule(&mut self, at: &str, rule: config::Rule, known: &Known<'_>) -> Rule {
         let config::Rule { r#match, client_certificate, deny } = rule;
         let outcome = match (client_certificate, deny) {
             (Some(name), None) => {
@@ -86,12 +87,12 @@ impl Compiler<'_> {
         at: &str,
         written: Option<Vec<String>>,
         kind: &str,
-        known: Option<&BTreeSet<String>>,
+        known: Option<&BTreeSet<&str>>,
     ) -> Box<[Box<str>]> {
         let written = self.values(at, written);
         for (number, name) in written.iter().enumerate() {
-            if let Some(known) = known.filter(|known| !known.contains(name)) {
-                let near = did_you_mean(name, known.iter().map(String::as_str));
+            if let Some(known) = known.filter(|known| !known.contains(&**name)) {
+                let near = did_you_mean(name, known.iter().copied());
                 let message = match kind {
                     "group" => format!("no consumer is in group {name:?}{near}"),
                     _ => format!("there is no {kind} {name:?}{near}"),
@@ -171,16 +172,16 @@ impl Compiler<'_> {
 }
 
 /// What rules may name; `None` where only the gateway knows.
-pub(super) struct Known {
-    consumers: Option<BTreeSet<String>>,
-    groups: Option<BTreeSet<String>>,
+pub(super) struct Known<'c> {
+    consumers: Option<BTreeSet<&'c str>>,
+    groups: Option<BTreeSet<&'c str>>,
 }
 
-impl Known {
+impl<'c> Known<'c> {
     pub(super) fn of(
-        written: &[config::Consumer],
-        from_file: Option<ConsumersFile<'_>>,
-        anonymous: Option<&str>,
+        written: &'c [Consumer],
+        from_file: Option<ConsumersFile<'c>>,
+        anonymous: Option<&'c str>,
         authentication: Authentication,
     ) -> Self {
         let read = match from_file {
@@ -191,17 +192,13 @@ impl Known {
             Some(ConsumersFile::Read(consumers)) => consumers.all(),
             None => &[],
         };
-        let names = written.iter().map(|consumer| consumer.username.as_str());
-        let names = names.chain(read.iter().map(|consumer| &*consumer.username)).chain(anonymous);
-        let groups = written.iter().flat_map(|consumer| &consumer.groups).map(String::as_str);
-        let groups = groups.chain(read.iter().flat_map(|consumer| &consumer.groups).map(|group| &**group));
-        Self {
-            consumers: Some(names.map(str::to_owned).collect()),
-            groups: Some(groups.map(str::to_owned).collect()),
-        }
+        let all = || written.iter().chain(read);
+        let names = all().map(|consumer| &*consumer.username).chain(anonymous);
+        let groups = all().flat_map(|consumer| &consumer.groups).map(|group| &**group);
+        Self { consumers: Some(names.collect()), groups: Some(groups.collect()) }
     }
 
-    const NOTHING: Self = Self { consumers: None, groups: None };
+    pub(super) const NOTHING: Self = Self { consumers: None, groups: None };
 }
 
 fn is_empty(conditions: &config::Match) -> bool {

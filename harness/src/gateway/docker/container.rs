@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 use futures_util::{Stream, TryStreamExt};
 
 use super::engine::ContainerEngine;
-use super::mounts::{Readable, writable};
+use super::mounts::Seen;
 use crate::gateway::Setup;
 use crate::gateway::kong::{Directory, Host, Plugins, Settings, essence};
 use crate::gateway::wait::answer;
@@ -24,7 +24,7 @@ pub struct Container {
     docker: Docker,
     id: String,
     directory: Directory,
-    readable: Readable,
+    seen: Seen,
 }
 
 impl Container {
@@ -42,13 +42,13 @@ impl Container {
         let directory = Directory::new(plugins)?;
         let user = engine.user().to_owned();
         let settings = directory.put_into(settings, user == "0:0");
-        let mut readable = Readable::of_config(&setup.config)?;
-        readable.add(&setup.filters.canonicalize()?);
-        readable.add(plugins.directory());
+        let mut seen = Seen::by_config(&setup.config)?;
+        seen.read(&setup.filters.canonicalize()?);
+        seen.read(plugins.directory());
         if let Some(library) = plugins.library() {
-            readable.add(library);
+            seen.read(library);
         }
-        let mounts = readable.mounts().chain([writable(directory.path())]).collect();
+        seen.write(directory.path());
 
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -63,7 +63,7 @@ impl Container {
                 userns_mode: Some("host".to_owned()),
                 // Under SELinux no file here could be read, or all would have to be labelled anew.
                 security_opt: Some(vec!["label=disable".to_owned()]),
-                mounts: Some(mounts),
+                mounts: Some(seen.mounts()),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()
@@ -73,7 +73,7 @@ impl Container {
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let created = answer(async { Ok(docker.create_container(Some(options), body).await?) })
             .with_context(|| format!("cannot make a container of {image}"))?;
-        let container = Self { docker, id: created.id, directory, readable };
+        let container = Self { docker, id: created.id, directory, seen };
         answer(async { Ok(container.docker.start_container(&container.id, None).await?) })
             .with_context(|| format!("cannot start a container of {image}"))?;
         Ok(container)
@@ -129,7 +129,7 @@ impl Host for Container {
     }
 
     fn sees(&self, config: &str) -> anyhow::Result<()> {
-        self.readable.suffices_for(config)
+        self.seen.suffices_for(config)
     }
 
     fn ended(&self) -> Option<String> {

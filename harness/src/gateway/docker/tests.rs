@@ -175,8 +175,9 @@ struct Case {
 impl Case {
     /// Nothing where there is no engine, or no image.
     fn new() -> Option<Self> {
-        match Docker::find(&Options::default()) {
-            Ok(docker) => Some(Self { docker, door: Door::new() }),
+        let door = Door::new();
+        match Docker::find(&door.options) {
+            Ok(docker) => Some(Self { docker, door }),
             Err(Unavailable(reason)) => {
                 // Not `eprintln!`, which is seen of failed tests only.
                 writeln!(stderr(), "skipped: {reason}").unwrap();

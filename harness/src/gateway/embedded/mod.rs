@@ -47,6 +47,7 @@ impl Gateway for Embedded {
             ),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
+            | Ability::BoundsChains
             | Ability::DecidesLast
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames

@@ -38,6 +38,9 @@ impl Properties for RequestProperties<'_> {
         if let Some(key) = path.strip_prefix(SHARED) {
             return self.shared.get(key).cloned();
         }
+        if let Some(order) = path.strip_prefix(ALLOW) {
+            return Some(self.allow(order).err().unwrap_or("done").into());
+        }
         let value = match path {
             "kong.client.protocol" => "http",
             "kong.route_id" => &self.route.id,
@@ -45,7 +48,6 @@ impl Properties for RequestProperties<'_> {
             "kong.service_id" => &self.service.id,
             "kong.service_name" => named(&self.service.name)?,
             "kong.version" => VERSION,
-            CLEARED_HEADERS => "writable",
             "ngx.kong_request_id" => self.request_id,
             "ngx.upstream_uri" => self.upstream_uri.as_str(),
             _ => return None,
@@ -64,11 +66,6 @@ impl Properties for RequestProperties<'_> {
                 Some(Ok(())) => self.selected = Some(value.to_owned()),
                 _ => return Err(Unsettable),
             },
-            CLEARED_HEADERS => {
-                for name in value.lines() {
-                    self.cleared.push(name.parse().map_err(|_| Unsettable)?);
-                }
-            }
             "ngx.upstream_uri" if value.starts_with('/') => {
                 self.upstream_uri = value.parse().map_err(|_| Unsettable)?;
             }
@@ -83,6 +80,25 @@ impl Properties for RequestProperties<'_> {
 }
 
 impl RequestProperties<'_> {
+    /// What the filter mtls-policy orders: a certificate, then headers to take away, one a line.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn allow(&mut self, order: &str) -> Result<(), &'static str> {
+        let (certificate, names) = order.split_once('\n').unwrap_or((order, ""));
+        if !certificate.is_empty() {
+            match self.offer(certificate) {
+                Some("in_force") => self.selected = Some(certificate.to_owned()),
+                Some(why) => return Err(why),
+                None => return Err("the plugin upstream-mtls is not in force for this request"),
+            }
+        }
+        for name in names.lines() {
+            self.cleared.push(name.parse().map_err(|_| "a header's name is none")?);
+        }
+        Ok(())
+    }
+
     /// In the words that the plugin on Kong uses; the log has it at length since the files were read.
     fn offer(&self, name: &str) -> Option<&'static str> {
         Some(self.way.offer(name, self.now)?.map_or_else(|no| no.word(), |()| "in_force"))
@@ -116,6 +132,6 @@ impl Properties for OutsideProperties {
 const VERSION: &str = "3.9.1";
 pub(super) const SERVED_BY: &str = "kong/3.9.1";
 
-const CLEARED_HEADERS: &str = "kong.service.request.cleared_headers";
+const ALLOW: &str = "kong.mtls_policy.allow.";
 const CERTIFICATES: &str = "kong.client_certificates.";
 const SHARED: &str = "kong.ctx.shared.";

@@ -78,7 +78,9 @@ impl Cluster {
         if let Some((anchors, depth)) = &self.trust {
             common["combined_validation_context"] = json!({
                 "default_validation_context": {
-                    "max_verify_depth": depth,
+                    // Envoy's documentation counts the anchor too. That 1.40.0 was seen to take any depth is why
+                    // `refused.rs` refuses one that somebody asks for.
+                    "max_verify_depth": u32::from(*depth) + 1,
                     // As a DNS name only, which an address never is: nginx compares no other.
                     "match_typed_subject_alt_names": [{ "san_type": "DNS", "matcher": { "exact": host } }],
                 },

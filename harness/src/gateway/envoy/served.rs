@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use anyhow::{Context, anyhow, bail};
@@ -49,6 +49,8 @@ struct InForce {
     config: Config,
     upstreams: Upstreams,
     published: Published,
+    /// When the files were last looked at.
+    looked: Instant,
 }
 
 impl Served {
@@ -63,7 +65,8 @@ impl Served {
         let files = Files::new()?;
         let (config, upstreams) = load(&file, &filters, None)?;
         let mut published = Published::default();
-        let plan = look(&config, &upstreams, &files);
+        look(&upstreams, &files);
+        let plan = Plan::in_force(&config, &upstreams, OffsetDateTime::now_utc());
         published.write(&config, &plan, &filters, &files)?;
         files::write(&files.bootstrap(), &bootstrap::driven(setup.proxy, setup.status, &files))?;
 
@@ -73,7 +76,7 @@ impl Served {
             files,
             config: file,
             filters,
-            in_force: Mutex::new(InForce { config, upstreams, published }),
+            in_force: Mutex::new(InForce { config, upstreams, published, looked: Instant::now() }),
         });
         core.await_ready()
             .with_context(|| format!("Envoy does not start; the end of its log:\n{}", core.last_lines(0)))?;
@@ -87,6 +90,13 @@ impl Served {
             }
         })?;
         Ok(Self { core, proxy, status, stop: Some(stop), watching: Some(watching) })
+    }
+}
+
+#[cfg(test)]
+impl Served {
+    pub fn directory(&self) -> PathBuf {
+        self.core.files.secrets().parent().map(Path::to_owned).unwrap_or_default()
     }
 }
 
@@ -131,28 +141,35 @@ impl Core {
     fn reload(&self) -> anyhow::Result<()> {
         let mut in_force = self.in_force();
         let (config, upstreams) = load(&self.config, &self.filters, Some(&in_force.upstreams))?;
-        let plan = look(&config, &upstreams, &self.files);
+        look(&upstreams, &self.files);
+        let plan = Plan::in_force(&config, &upstreams, OffsetDateTime::now_utc());
         let before = self.log().len();
         (in_force.published)
             .replace(&config, &plan, &self.filters, &self.files, &self.admin)
             .map_err(|error| anyhow!("{error:#}; the end of its log:\n{}", self.last_lines(before)))?;
-        (in_force.config, in_force.upstreams) = (config, upstreams);
+        (in_force.config, in_force.upstreams, in_force.looked) = (config, upstreams, Instant::now());
         Ok(())
     }
 
-    /// Looks at the certificate files once, and at the clock.
+    /// Looks at the clock, and at the certificate files where it is time for that.
     fn refresh(&self) {
         let mut in_force = self.in_force();
-        let InForce { config, upstreams, published } = &mut *in_force;
-        let plan = look(config, upstreams, &self.files);
+        let InForce { config, upstreams, published, looked } = &mut *in_force;
+        if upstreams.interval.is_some_and(|interval| looked.elapsed() >= interval) {
+            look(upstreams, &self.files);
+            *looked = Instant::now();
+        }
+        let plan = Plan::in_force(config, upstreams, OffsetDateTime::now_utc());
         if let Err(error) = published.replace(config, &plan, &self.filters, &self.files, &self.admin) {
             note(&self.files, &format!("upstream-mtls: what is new is not in force: {error:#}"));
         }
     }
 
-    /// Until the next look at the files.
+    /// Until there is something to look at.
     fn pause(&self) -> Duration {
-        self.in_force().upstreams.interval.unwrap_or(IDLE).min(IDLE)
+        let in_force = self.in_force();
+        let interval = in_force.upstreams.interval.unwrap_or(CLOCK);
+        interval.saturating_sub(in_force.looked.elapsed()).clamp(SHORTEST, CLOCK)
     }
 
     fn in_force(&self) -> MutexGuard<'_, InForce> {
@@ -179,14 +196,12 @@ fn load(file: &Path, filters: &Path, before: Option<&Upstreams>) -> anyhow::Resu
     Ok((config, upstreams))
 }
 
-/// What is in force by the files as they are now. What has changed in them is logged.
-fn look(config: &Config, upstreams: &Upstreams, files: &Files) -> Plan {
-    let now = OffsetDateTime::now_utc();
+/// Takes what is new and good in the files, and logs what has changed in them.
+fn look(upstreams: &Upstreams, files: &Files) {
     // Connections are Envoy's, here are none to close.
-    for change in refresh(upstreams, &Pools::default(), now) {
+    for change in refresh(upstreams, &Pools::default(), OffsetDateTime::now_utc()) {
         note(files, &change.to_string());
     }
-    Plan::in_force(config, upstreams, now)
 }
 
 /// Adds a line of the driver's own to Envoy's log.
@@ -199,8 +214,9 @@ fn note(files: &Files, text: &str) {
 
 const STARTING: Duration = Duration::from_secs(30);
 
-/// Where no files are looked at, the clock still is: for certificates that no filter selects.
-const IDLE: Duration = Duration::from_secs(1);
+/// Between looks at the clock, for certificates that no filter selects: of those the filter knows the end itself.
+const CLOCK: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Lines of the log that an error shows.
 const SHOWN: usize = 15;

@@ -7,12 +7,14 @@ use http::{Request, StatusCode};
 use tempfile::TempDir;
 
 use super::admin::ask;
-use crate::gateway::{Running, Setup};
+use crate::gateway::{Options, Running, Setup};
 use crate::stack::ANY_PORT;
 
 /// A config in a directory of its own.
 pub struct Door {
     pub setup: Setup,
+    /// With a plugin that does nothing: ours would want a filter or a library that may not have been built.
+    pub options: Options,
     _directory: TempDir,
 }
 
@@ -22,9 +24,19 @@ impl Door {
         let directory = tempfile::tempdir().unwrap();
         let filters = directory.path().join("filters");
         fs::create_dir(&filters).unwrap();
+        let plugins = directory.path().join("plugins");
+        let plugin = plugins.join("nothing");
+        fs::create_dir_all(&plugin).unwrap();
+        fs::write(plugin.join("handler.lua"), r#"return { PRIORITY = 1, VERSION = "0.1.0" }"#).unwrap();
+        let schema =
+            r#"return { name = "nothing", fields = { { config = { type = "record", fields = {} } } } }"#;
+        fs::write(plugin.join("schema.lua"), schema).unwrap();
         let config = directory.path().join("kong.yml");
-        let door =
-            Self { setup: Setup { config, filters, proxy: ANY_PORT, status: None }, _directory: directory };
+        let door = Self {
+            setup: Setup { config, filters, proxy: ANY_PORT, status: None },
+            options: Options { plugins: Some(plugins), ..Options::default() },
+            _directory: directory,
+        };
         door.change("one", "sesame", "");
         door
     }

@@ -70,6 +70,11 @@ impl Slot {
         Ok((context, self.keep(vm, verdict)?))
     }
 
+    /// Bytes of its linear memory, if it has been started.
+    pub(super) fn memory(&self) -> Option<usize> {
+        self.vm.as_ref().and_then(Vm::memory)
+    }
+
     /// `false`: the filter asks for a pause. A context whose machine is gone has nothing to say any more: its request
     /// was decided on before.
     pub(super) fn response_headers(&mut self, context: Context, subject: Subject<'_>) -> Result<bool, Trap> {

@@ -76,6 +76,11 @@ impl Vm {
         })
     }
 
+    /// Bytes of its linear memory.
+    pub(super) fn memory(&self) -> Option<usize> {
+        self.store.data().memory.map(|memory| memory.data_size(&self.store))
+    }
+
     pub(super) fn callback(&self) -> &'static str {
         self.callback
     }

@@ -36,6 +36,14 @@ impl Worker {
         };
         shared.enter().configure(shared, config.into())
     }
+
+    /// Bytes of a filter's linear memory. It never shrinks: what the filter gave back lies in it for other use. `None`:
+    /// there is no such filter, or it has not been configured.
+    #[must_use]
+    pub fn memory(&self, filter: &str) -> Option<usize> {
+        let (_, shared) = self.slots.iter().find(|(name, _)| **name == *filter)?;
+        shared.enter().memory()
+    }
 }
 
 /// A configuration that a filter did not take.
