@@ -31,6 +31,8 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
                 }
             });
         }
+        // Also when the change fails: those who ask are waited for.
+        let _done = Done(&done);
         // Nobody ever sends: waiting for it is the pace.
         let (_pace, tick) = mpsc::channel::<()>();
         let began = Instant::now();
@@ -43,12 +45,19 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
             assert_eq!(told(&seen), EVERYBODY[0].1[number % POLICIES.len()]);
             let _ = tick.recv_timeout(next.saturating_duration_since(Instant::now()));
         }
-        done.store(true, Ordering::Relaxed);
     });
     let (answered, changes) = (answered.into_inner(), changes.into_inner());
     println!("{answered} requests, {changes} changes in {seconds} s");
     assert_eq!(wrong.into_inner(), 0, "of {answered} requests in {changes} changes");
     assert!(answered > 10 && changes > 1, "{answered} requests, {changes} changes");
+}
+
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// `HARNESS_RELOADS` asks for more than the usual number of reloads.
