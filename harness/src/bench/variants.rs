@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::document::{Report, parse};
+use crate::gateway::{Ability, Gateway};
 
 /// One way to have a request served.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,9 +18,9 @@ pub struct Variant {
     /// Whether it asks for an API key, hides it and says to the upstream whose it is.
     #[serde(default)]
     pub authenticates: bool,
-    /// Gateways that can be configured so. Absent: any.
+    /// Whether it needs plugins of Kong's own.
     #[serde(default)]
-    gateways: Option<Vec<String>>,
+    kongs_own: bool,
     /// A filter that it needs beside `mtls-policy`.
     #[serde(default)]
     pub filter: Option<String>,
@@ -28,9 +29,11 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// Whether a gateway of that name can be configured so.
-    pub fn runs_on(&self, gateway: &str) -> bool {
-        self.gateways.as_ref().is_none_or(|gateways| gateways.iter().any(|name| name == gateway))
+    /// Why a gateway cannot be configured so, if it cannot.
+    pub fn lacked_by(&self, gateway: &dyn Gateway) -> Option<&'static str> {
+        let kongs_own = self.kongs_own.then_some(Ability::KongsOwn);
+        let filters = self.filter.is_some().then_some(Ability::RunsFilters);
+        kongs_own.into_iter().chain(filters).find_map(|needed| gateway.lacks(needed))
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use super::which_gateway::WhichGateway;
 use super::{Usage, print};
 use crate::bench::{self, Arrangement, Plan, Variant};
+use crate::gateway::Gateway;
 
 /// What was typed.
 #[derive(Args)]
@@ -53,7 +54,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         return print(&if json { serde_json::to_string_pretty(&alone)? + "\n" } else { alone.markdown() });
     }
     let gateway = gateway.find_with(&ONE_QUIET_WORKER)?;
-    let variants = choose(&bench::all()?, &variants, gateway.name())?;
+    let variants = choose(&bench::all()?, &variants, &*gateway)?;
     let plan = Plan {
         variants,
         baselines: against,
@@ -70,15 +71,16 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
 }
 
 /// The variants of these names, or all that a gateway can be configured as.
-fn choose(all: &[Variant], names: &[String], gateway: &str) -> Result<Vec<Variant>, Usage> {
+fn choose(all: &[Variant], names: &[String], gateway: &dyn Gateway) -> Result<Vec<Variant>, Usage> {
     if names.is_empty() {
-        return Ok(all.iter().filter(|variant| variant.runs_on(gateway)).cloned().collect());
+        return Ok(all.iter().filter(|variant| variant.lacked_by(gateway).is_none()).cloned().collect());
     }
     let (mut chosen, mut problems) = (Vec::new(), Vec::new());
     for name in names {
-        match all.iter().find(|variant| variant.name == *name) {
-            Some(variant) if variant.runs_on(gateway) => chosen.push(variant.clone()),
-            Some(_) => problems.push(format!("--variants: {gateway} cannot be configured as {name:?}")),
+        let variant = all.iter().find(|variant| variant.name == *name);
+        match variant.map(|variant| (variant, variant.lacked_by(gateway))) {
+            Some((variant, None)) => chosen.push(variant.clone()),
+            Some((_, Some(why))) => problems.push(format!("--variants: {name}: {why}")),
             None => {
                 let known: Vec<_> = all.iter().map(|variant| variant.name.as_str()).collect();
                 problems

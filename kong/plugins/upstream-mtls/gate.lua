@@ -14,6 +14,7 @@ local ngx = ngx
 local ipairs = ipairs
 local pcall = pcall
 local require = require
+local type = type
 
 
 local FILTER = "mtls-policy"
@@ -21,7 +22,11 @@ local REFUSAL = "No valid policy"
 local ALL_WORKSPACES = { workspace = ngx.null, show_ws_id = true }
 
 
--- Ids of the routes and services for which the filter is configured, and whether that may have changed.
+local DECIDES, SELECTS = "decides", "selects"
+
+
+-- What the filter does by the ids of the routes and services for which it is configured, and whether that may have
+-- changed. Where its policy has a default, it selects a certificate for each request that it allows.
 local owing, stale = {}, true
 
 
@@ -30,10 +35,12 @@ local function mark_stale()
 end
 
 
-local function add(found, scope)
+local function add(found, scope, config)
   local entity = scope.route or scope.service
   if entity then
-    found[entity.id] = true
+    local selects = type(config) == "table" and type(config.client_certificate) == "string"
+    -- of two, the one that may leave the certificate alone counts
+    found[entity.id] = found[entity.id] ~= DECIDES and selects and SELECTS or DECIDES
   end
 end
 
@@ -48,7 +55,7 @@ local function collect()
 
     for _, filter in ipairs(chain.enabled and chain.filters or {}) do
       if filter.name == FILTER and filter.enabled then
-        add(found, chain)
+        add(found, chain, filter.config)
       end
     end
   end
@@ -59,7 +66,7 @@ local function collect()
     end
 
     if plugin.name == FILTER and plugin.enabled then
-      add(found, plugin)
+      add(found, plugin, plugin.config)
     end
   end
 
@@ -90,6 +97,13 @@ end
 local function owes_decision(ctx)
   local route, service = ctx.route, ctx.service
   return route and owing[route.id] or service and owing[service.id] or false
+end
+
+
+--- Whether a request goes to no upstream before the filter has selected a certificate for it.
+-- @tparam table ctx the request's ngx.ctx
+local function selects(ctx)
+  return not stale and owes_decision(ctx) == SELECTS
 end
 
 
@@ -169,6 +183,7 @@ return {
   prepare = prepare,
   attach = attach,
   decided = decided,
+  selects = selects,
   is_open = is_open,
   is_plugin = is_plugin,
   is_carried_out = is_carried_out,

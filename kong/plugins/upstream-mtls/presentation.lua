@@ -171,6 +171,12 @@ local function begin(ctx, conf, chosen)
     return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
   end
 
+  if not (chosen or instance.default) and gate.selects(ctx) then
+    -- select does all of it: to find out what would be presented otherwise costs more than the rest
+    request.awaits_selection = true
+    return nil
+  end
+
   local certificate, word, why = certificate_for(ctx, request, instance, chosen)
   if word then
     return refuse(request, word, NO_CERTIFICATE, request.name .. ": " .. (why or word))
@@ -222,12 +228,26 @@ local function select(ctx, name)
 
   request.name = name
   identify(ctx, request, certificate)
-  local ok, err = apply_certificate(certificate)
+  local ok, err
+  if request.awaits_selection then
+    ok, err = apply(request)
+  else
+    ok, err = apply_certificate(certificate)
+  end
+
   if ok then
+    request.awaits_selection = nil
     metrics.record(request, name, "presented")
   end
 
   return ok, err
+end
+
+
+--- Whether it has not been decided yet what is presented.
+local function awaits_selection(ctx)
+  local request = ctx.upstream_mtls
+  return request and request.awaits_selection
 end
 
 
@@ -245,5 +265,6 @@ return {
   begin = begin,
   state = state,
   select = select,
+  awaits_selection = awaits_selection,
   prepare = prepare,
 }

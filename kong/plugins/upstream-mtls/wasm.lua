@@ -59,6 +59,8 @@ local function allow(kong, _, ctx, order)
     if not ok then
       return true, word
     end
+  elseif presentation.awaits_selection(ctx) then
+    return true, "the policy has a default, and it was not selected"
   end
 
   if line_end then
