@@ -110,7 +110,16 @@ end
 --- Whether the current request may go to its upstream.
 local function is_open()
   local ctx = ngx.ctx
-  return not ctx.mtls_policy_owed or ctx.mtls_policy_decided or kong.ctx.shared.mtls_policy == "allowed"
+  if not ctx.mtls_policy_owed then
+    return true
+  end
+
+  local request = ctx.upstream_mtls
+  if request and request.awaits_selection then
+    return false
+  end
+
+  return ctx.mtls_policy_decided or kong.ctx.shared.mtls_policy == "allowed"
 end
 
 
