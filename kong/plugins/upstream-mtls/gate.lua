@@ -19,14 +19,13 @@ local type = type
 
 local FILTER = "mtls-policy"
 local REFUSAL = "No valid policy"
+local DECIDES = true
 local ALL_WORKSPACES = { workspace = ngx.null, show_ws_id = true }
 
 
-local DECIDES, SELECTS = "decides", "selects"
-
-
 -- What the filter does by the ids of the routes and services for which it is configured, and whether that may have
--- changed. Where its policy has a default, it selects a certificate for each request that it allows.
+-- changed: DECIDES; or the name of its policy's default certificate, where it has one and so selects a certificate for
+-- each request that it allows.
 local owing, stale = {}, true
 
 
@@ -38,9 +37,9 @@ end
 local function add(found, scope, config)
   local entity = scope.route or scope.service
   if entity then
-    local selects = type(config) == "table" and type(config.client_certificate) == "string"
-    -- of two, the one that may leave the certificate alone counts
-    found[entity.id] = found[entity.id] ~= DECIDES and selects and SELECTS or DECIDES
+    local default = type(config) == "table" and config.client_certificate
+    -- of two it is not known which comes last
+    found[entity.id] = not found[entity.id] and type(default) == "string" and default or DECIDES
   end
 end
 
@@ -100,10 +99,13 @@ local function owes_decision(ctx)
 end
 
 
---- Whether a request goes to no upstream before the filter has selected a certificate for it.
+--- Where a request goes to no upstream before the filter has selected a certificate for it, the one that it selects if
+-- no rule of its policy says otherwise.
 -- @tparam table ctx the request's ngx.ctx
-local function selects(ctx)
-  return not stale and owes_decision(ctx) == SELECTS
+-- @treturn string|nil its name
+local function default(ctx)
+  local owed = not stale and owes_decision(ctx)
+  return type(owed) == "string" and owed or nil
 end
 
 
@@ -192,7 +194,7 @@ return {
   prepare = prepare,
   attach = attach,
   decided = decided,
-  selects = selects,
+  default = default,
   is_open = is_open,
   is_plugin = is_plugin,
   is_carried_out = is_carried_out,

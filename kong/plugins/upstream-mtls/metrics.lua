@@ -138,7 +138,7 @@ end
 --- Count what became of a request, and tell log plugins. A later outcome takes the place of an earlier one.
 -- @tparam table request what presentation.lua knows of it
 -- @tparam string|nil name of the certificate
--- @tparam string outcome "presented", "nothing to present" or why it was refused
+-- @tparam string outcome "presented", "nothing to present", "nothing selected" (yet) or why it was refused
 local function record(request, name, outcome)
   local log = request.log
   if not log then
@@ -168,7 +168,7 @@ end
 --- Name what was presented to a client that asks for Kong's debug headers, where Kong has them on.
 local function debug_header(ctx)
   local request = ctx.upstream_mtls
-  if request and request.certificate and kong.request.get_header("Kong-Debug") then
+  if request and request.name and request.certificate and kong.request.get_header("Kong-Debug") then
     kong.response.set_header(DEBUG_HEADER, request.name)
   end
 end

@@ -135,6 +135,19 @@ local function refuse(request, word, message, why)
 end
 
 
+-- The filter will select a certificate, this one as a rule. The connection is set up for it here, where Lua is
+-- compiled: the filter's order is a call from C, in which all is interpreted.
+local function anticipate(ctx, request, default)
+  request.awaits_selection = true
+  metrics.record(request, nil, "nothing selected")
+  local certificate = instances.in_force(request.instance.certificates[default])
+  if certificate then
+    identify(ctx, request, certificate)
+    request.applied = apply(request)
+  end
+end
+
+
 --- Present what the config says, before any filter has run.
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam table conf
@@ -171,10 +184,9 @@ local function begin(ctx, conf, chosen)
     return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
   end
 
-  if not (chosen or instance.default) and gate.selects(ctx) then
-    -- select does all of it: to find out what would be presented otherwise costs more than the rest
-    request.awaits_selection = true
-    return nil
+  local default = not (chosen or instance.default) and gate.default(ctx)
+  if default then
+    return anticipate(ctx, request, default)
   end
 
   local certificate, word, why = certificate_for(ctx, request, instance, chosen)
@@ -187,6 +199,8 @@ local function begin(ctx, conf, chosen)
   if not ok then
     return refuse(request, "failed", NO_CERTIFICATE, err)
   end
+
+  request.applied = true
 
   metrics.record(request, request.name, certificate and "presented" or "nothing to present")
 end
@@ -227,11 +241,12 @@ local function select(ctx, name)
   end
 
   request.name = name
-  identify(ctx, request, certificate)
-  local ok, err
-  if request.awaits_selection then
+  local ok, err = true, nil
+  if not request.applied then
+    identify(ctx, request, certificate)
     ok, err = apply(request)
-  else
+  elseif request.certificate ~= certificate then
+    identify(ctx, request, certificate)
     ok, err = apply_certificate(certificate)
   end
 
