@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod config;
+mod done;
 mod gateway;
 mod orders;
 pub mod raw;
@@ -11,6 +12,7 @@ mod runner;
 mod seen;
 mod setting;
 
+pub use done::Done;
 pub use gateway::{absent, lacks, needs, request_id_header};
 pub use harness::stack::digest;
 pub use orders::permutations;

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::{Seen, Setting, tests};
+use tests::{Done, Seen, Setting, tests};
 
 tests![
     a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly,
@@ -50,14 +50,6 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
     println!("{answered} requests, {changes} changes in {seconds} s");
     assert_eq!(wrong.into_inner(), 0, "of {answered} requests in {changes} changes");
     assert!(answered > 10 && changes > 1, "{answered} requests, {changes} changes");
-}
-
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// `HARNESS_RELOADS` asks for more than the usual number of reloads.
