@@ -18,3 +18,9 @@ pub fn get(to: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Answer {
 pub fn send(to: SocketAddr, request: &[u8]) -> Answer {
     http::send(to, request, crate::request_id_header()).unwrap()
 }
+
+/// SHA-256 of the client certificate that the upstream saw, by its answer; `None` where it saw none or did not answer.
+pub fn fingerprint(answer: &Answer) -> Option<String> {
+    let seen: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    seen["client"]["fingerprint"].as_str().map(str::to_owned)
+}
