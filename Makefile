@@ -5,6 +5,10 @@ GATEWAYS := $(or $(GATEWAY),embedded envoy)
 GATEWAY ?= embedded
 # wasm or native, with GATEWAY=kong; empty: wasm where the Kong has it
 ENGINE ?=
+# Not exported empty: a variable that is set names an engine.
+ifneq ($(ENGINE),)
+export HARNESS_ENGINE = $(ENGINE)
+endif
 HARNESS := cargo run --quiet --package harness --
 
 .PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint sanitize bench-native
@@ -12,10 +16,9 @@ HARNESS := cargo run --quiet --package harness --
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
 	cargo build --package harness
-	$(HARNESS) demo --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
+	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: export HARNESS_ENGINE = $(ENGINE)
 test: filter filter-test native envoy
 	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
@@ -31,7 +34,7 @@ e2e: filter
 
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
-	$(HARNESS) up --gateway $(GATEWAY) $(if $(ENGINE),--engine $(ENGINE))
+	$(HARNESS) up --gateway $(GATEWAY)
 
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
