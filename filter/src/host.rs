@@ -62,6 +62,8 @@ impl Exchange {
         let wanted = policy.wants().path || policy.wants().query;
         let target = match host {
             _ if !wanted => Vec::new(),
+            // What the route does to the path changes nothing in the query.
+            Host::Envoy if !policy.wants().path => first(&headers, b":path").to_vec(),
             Host::Envoy => rewritten(first(&headers, b":path"))?,
             Host::Kong => abi::property(UPSTREAM_URI)?.ok_or(Status::BAD_ARGUMENT)?,
         };

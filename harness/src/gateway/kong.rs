@@ -99,6 +99,7 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
             Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
         }
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
+        Ability::EnvoysOwn => Some("Kong has none of Envoy's own filters"),
         Ability::DecidesLast if engine == Engine::Native => {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }
