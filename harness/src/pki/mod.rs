@@ -21,6 +21,7 @@
 mod authority;
 mod error;
 mod files;
+pub mod inspect;
 mod issued;
 mod key;
 mod leaf;
