@@ -30,10 +30,12 @@ pub fn chain<'f>(filters: impl Iterator<Item = &'f Filter>, directory: &Path) ->
     let mut chain: Vec<_> = filters.enumerate().map(filter).collect();
     // Without a filter's own doing: the route, chosen before its filters ran, is looked up again, and with it the
     // cluster. Where that did not happen, there would be no cluster: nothing is sent.
-    let choice = choosing.then(|| json!({ "name": "choice", "typed_config": {
+    let choice = choosing.then(|| {
+        json!({ "name": "choice", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
         "clear_route_cache": true,
-    } }));
+    } })
+    });
     chain.extend(choice);
     json!({ NAME: {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
