@@ -7,6 +7,7 @@ mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod a_whole_authority_rotates;
 mod bodies_stream_both_ways;
+mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
 mod identities_stay_apart;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         a_bad_policy_lets_nobody_in::TESTS,
         a_whole_authority_rotates::TESTS,
         bodies_stream_both_ways::TESTS,
+        connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
         identities_stay_apart::TESTS,

@@ -11,6 +11,8 @@ pub enum Ability {
     ChecksNames,
     /// Decides when the last of the gateway's own plugins has run.
     DecidesLast,
+    /// Has Envoy's own filters, in a route's chain.
+    EnvoysOwn,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Tells Kong's own plugins of the policy's consumers.

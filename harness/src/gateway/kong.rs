@@ -101,6 +101,7 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::ChecksNames => Some("nginx compares an upstream's certificate with the host alone"),
         Ability::SeesRequests => Some("nginx does not tell whether an upstream has asked for a certificate"),
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
+        Ability::EnvoysOwn => Some("Kong has none of Envoy's own filters"),
         Ability::DecidesLast if engine == Engine::Native => {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }

@@ -40,6 +40,7 @@ impl Gateway for Embedded {
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
+            Ability::EnvoysOwn => Some("the embedded gateway has none of Envoy's own filters"),
             Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("the embedded gateway is one process"),
             Ability::NamesConsumers | Ability::ReadsBodies => Some(

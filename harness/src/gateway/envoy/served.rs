@@ -116,6 +116,10 @@ impl Running for Served {
     fn log(&self) -> String {
         self.core.log()
     }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.core.process.id()]
+    }
 }
 
 impl Drop for Served {
