@@ -2,7 +2,11 @@
 
 mod generate;
 mod inspect;
+mod renew;
+mod revoke;
+mod rotate_ca;
 mod secrets;
+mod watch;
 
 use clap::Subcommand;
 
@@ -12,11 +16,23 @@ pub(super) enum Verb {
     Generate(generate::Generate),
     /// What there is to know about certificates in files, directories and Secrets, or of a server
     Inspect(inspect::Inspect),
+    /// New keys and certificates in the place of some, from the same authority and under the same names
+    Renew(renew::Renew),
+    /// Say that certificates are not vouched for any more, in a list that servers and gateways check (ca.crl)
+    Revoke(revoke::Revoke),
+    /// Another authority in the place of one, in three steps without a hop that fails
+    RotateCa(rotate_ca::RotateCa),
+    /// Renew certificates before they expire, again and again or once
+    Watch(watch::Watch),
 }
 
 pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Generate(generate) => generate::run(generate),
         Verb::Inspect(inspect) => inspect::run(inspect),
+        Verb::Renew(renew) => renew::run(renew),
+        Verb::Revoke(revoke) => revoke::run(revoke),
+        Verb::RotateCa(rotate) => rotate_ca::run(rotate),
+        Verb::Watch(watch) => watch::run(watch),
     }
 }

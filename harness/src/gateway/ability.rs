@@ -7,6 +7,8 @@ pub enum Ability {
     AnswersEarly,
     /// Refuses an upstream whose chain is longer than `tls_verify_depth` allows.
     BoundsChains,
+    /// Compares an upstream's certificate with other names than its host's (`upstream_names`).
+    ChecksNames,
     /// Decides when the last of the gateway's own plugins has run.
     DecidesLast,
     /// Has Envoy's own filters, in a route's chain.
@@ -29,6 +31,8 @@ pub enum Ability {
     RestartsWorkers,
     /// Runs filters.
     RunsFilters,
+    /// Knows whether an upstream has asked for a client certificate (`require_certificate_request`).
+    SeesRequests,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
 }

@@ -103,7 +103,11 @@ impl Gateway for Envoy {
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
+            Ability::SeesRequests => {
+                Some("Envoy does not tell whether an upstream has asked for a certificate")
+            }
             Ability::AnswersEarly
+            | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::EnvoysOwn
             | Ability::RefusesCommonNames

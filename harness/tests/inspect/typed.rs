@@ -146,6 +146,7 @@ fn a_server_is_asked_what_it_shows_and_what_it_wants() {
         chain: server.chain_pem(),
         key: server.key().pem(),
         client_authorities: root.pem(),
+        client_revocations: None,
         client_certificate,
         versions,
         sessions: Sessions::None,

@@ -49,12 +49,14 @@ impl Gateway for Embedded {
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
             | Ability::BoundsChains
+            | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions
-            | Ability::RunsFilters => None,
+            | Ability::RunsFilters
+            | Ability::SeesRequests => None,
         }
     }
 

@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 use x509_parser::public_key;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::{distinguished, names, usage};
+use super::{Chain, End, distinguished, names, usage};
 
 /// What one certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -99,6 +99,15 @@ impl Certificate {
         Some(Self { der, ..certificate })
     }
 
+    /// The first common name of its subject.
+    #[must_use]
+    pub fn common_name(&self) -> Option<String> {
+        self.with_parsed(|parsed| {
+            let name = parsed.subject().iter_common_name().next()?;
+            name.as_str().ok().map(str::to_owned)
+        })
+    }
+
     /// Subject and issuer are the same name.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
@@ -111,6 +120,13 @@ impl Certificate {
         (self.not_after - now).whole_seconds().div_euclid(86_400)
     }
 
+    /// Whether `authority` has signed it, as far as that can be checked here.
+    #[must_use]
+    pub fn is_issued_by(&self, authority: &Self) -> bool {
+        let chain = Chain::of(std::slice::from_ref(self), std::slice::from_ref(authority));
+        chain.is_some_and(|chain| matches!(chain.end, End::Anchored { .. }))
+    }
+
     /// Whether it may serve as `purpose` (`serverAuth`, `clientAuth`).
     #[must_use]
     pub fn serves(&self, purpose: &str) -> bool {
@@ -120,7 +136,7 @@ impl Certificate {
     }
 
     /// `None` where it cannot be parsed once more, which cannot be.
-    pub(super) fn with_parsed<T: Default>(&self, ask: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
+    pub(in crate::pki) fn with_parsed<T: Default>(&self, ask: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
         X509Certificate::from_der(&self.der).map(|(_, parsed)| ask(&parsed)).unwrap_or_default()
     }
 

@@ -42,17 +42,19 @@ pub(super) fn material(path: &Path) -> Result<Material, Unreadable> {
     let own = content(path)?;
     let certificates = certificates(&origin, &own)?;
     let (key, key_mode) = match Key::of(&own) {
-        Key::None => key_beside(path)?,
+        Key::None => match key_beside(path) {
+            Some(key) => (Some(Key::of(&content(&key)?)), mode(&key)),
+            None => (None, None),
+        },
         key => (Some(key), mode(path)),
     };
     let anchors = anchors_beside(path)?.filter(|anchors| *anchors != certificates);
     Ok(Material { origin, certificates, key, key_mode, anchors })
 }
 
-fn key_beside(path: &Path) -> Result<(Option<Key>, Option<u32>), Unreadable> {
-    let names = ["{}.key", "{}_key.pem", "{}-key.pem"];
-    let Some(key) = beside(path, &names) else { return Ok((None, None)) };
-    Ok((Some(Key::of(&content(&key)?)), mode(&key)))
+/// Where the key of a certificate's file lies.
+pub(in crate::pki) fn key_beside(path: &Path) -> Option<PathBuf> {
+    beside(path, &["{}.key", "{}_key.pem", "{}-key.pem"])
 }
 
 /// Nothing is an authority's for lying there: only what these names say.

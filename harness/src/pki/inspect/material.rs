@@ -23,6 +23,16 @@ pub struct Material {
 }
 
 impl Material {
+    /// The leaf of a file with a key beside it, once: where NAME.crt is there, NAME.pem is the same again.
+    #[must_use]
+    pub fn identity(&self) -> Option<(&Path, &Certificate)> {
+        let Origin::File { path } = &self.origin else { return None };
+        let leaf = self.certificates.first()?;
+        let crt = path.with_extension("crt");
+        let again = *path != crt && crt.is_file();
+        (self.key.is_some() && !leaf.is_authority && !again).then_some((path, leaf))
+    }
+
     /// What a server at `address` showed.
     #[must_use]
     pub fn live(address: &str, certificates: Vec<Certificate>) -> Self {
@@ -83,8 +93,9 @@ pub fn read(path: &Path) -> Result<Vec<Result<Material, Unreadable>>, Unreadable
     Ok(vec![directory::material(path)])
 }
 
-/// By its name: PEM has no brackets to tell YAML by, and YAML may hold PEM.
-pub(super) fn is_manifest(path: &Path) -> bool {
+/// Whether a path is one of a manifest. By its name: PEM has no brackets to tell YAML by, and YAML may hold PEM.
+#[must_use]
+pub fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| ["json", "yaml", "yml"].contains(&extension))
 }

@@ -35,8 +35,10 @@ mod usage;
 
 pub use certificate::{Certificate, PublicKey};
 pub use chain::{Chain, End};
+pub(super) use directory::key_beside;
 pub use finding::{Finding, Problem, Severity};
 pub use inspection::Inspection;
 pub use key::{Key, KeyMatch};
 pub use live::{Answered, Asked, Probe, Unreached};
-pub use material::{Material, Origin, Unreadable, read};
+pub use material::{Material, Origin, Unreadable, is_manifest, read};
+pub(super) use secret::secrets;
