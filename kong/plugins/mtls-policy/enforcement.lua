@@ -192,8 +192,8 @@ local function enforce_on_established(ctx, policy)
 end
 
 
--- Other plugins are to say who is asking, and most of them have not run yet. A function of its own: LuaJIT compiles none
--- that makes a closure, also for the requests for which it makes none.
+-- Other plugins are to say who is asking, and most of them have not run yet. A function of its own: LuaJIT compiles
+-- none that makes a closure, also for the requests for which it makes none.
 local function enforce_later(ctx, policy)
   return choice.defer(ctx, function()
     return enforce_on_established(ctx, policy)
