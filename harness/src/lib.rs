@@ -10,5 +10,6 @@ pub mod document;
 pub mod dogcatcher;
 pub mod e2e;
 pub mod gateway;
+pub mod kubernetes;
 pub mod pki;
 pub mod stack;

@@ -1,7 +1,6 @@
 //! `harness certs`: certificates for mutual TLS.
 
 mod generate;
-mod secrets;
 
 use clap::Subcommand;
 
