@@ -9,6 +9,7 @@ mod e2e;
 mod envoy;
 mod gateway;
 mod keys;
+mod kong;
 mod signals;
 mod up;
 mod which_gateway;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Verb::Envoy(verb) => envoy::run(verb),
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
+        Verb::Kong(verb) => kong::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -82,6 +84,9 @@ enum Verb {
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// A real Kong
+    #[command(subcommand)]
+    Kong(kong::Verb),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
