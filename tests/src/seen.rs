@@ -45,6 +45,11 @@ impl Seen {
         self.body["number"].as_u64().unwrap_or_else(|| panic!("no connection in {}", self.text))
     }
 
+    /// What the upstream was called in the handshake.
+    pub fn server_name(&self) -> Option<&str> {
+        self.body["server_name"].as_str()
+    }
+
     /// Whether the upstream resumed a TLS session for it.
     pub fn resumed(&self) -> bool {
         self.body["resumed"] == true

@@ -5,7 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::{Done, Seen, Setting, tests};
+use tests::config::with_policy;
+use tests::{Done, Seen, Setting, skip, tests};
 
 tests![
     a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly,
@@ -54,8 +55,14 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
 
 /// `HARNESS_RELOADS` asks for more than the usual number of reloads.
 fn a_large_policy_gives_its_memory_back_when_the_next_one_takes_over() {
-    let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(12, |reloads| reloads.parse().unwrap());
-    let setting = Setting::new(&large(0));
+    let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(16, |reloads| reloads.parse().unwrap());
+    // One worker, so that it is the same one that reads the whole config each time, for which it needs the most: of two
+    // the other's turn may come late, and looks like growth.
+    let setting = Setting::up(&with_policy(&large(0), ""), &[("nginx_worker_processes", "1")]);
+    let setting = setting.unwrap_or_else(|error| panic!("{error:#}"));
+    if setting.memory().is_empty() {
+        skip("this gateway has no process of its own here whose memory could be measured");
+    }
     let mut seen = Vec::new();
     for reload in 1..=reloads {
         setting.reconfigure(&large(reload)).unwrap();
@@ -65,14 +72,15 @@ fn a_large_policy_gives_its_memory_back_when_the_next_one_takes_over() {
         }
         seen.push(setting.memory());
     }
-    println!("kilobytes of each worker, after each reload: {seen:?}");
-    // At its least: what is in use, without what Lua has not collected yet. By the second third every pool and cache is
-    // as large as it gets.
-    let least = |of: &[Vec<u64>], worker: usize| of.iter().map(|workers| workers[worker]).min().unwrap();
-    let (settled, last) = (&seen[reloads / 3..2 * reloads / 3], &seen[2 * reloads / 3..]);
-    for worker in 0..seen[0].len() {
-        let (settled, last) = (least(settled, worker), least(last, worker));
-        assert!(last < settled + settled / 10, "{settled} kB have become {last} kB: {seen:?}");
+    println!("kilobytes of each process, after each reload: {seen:?}");
+    // In the first half every pool and cache becomes as large as it gets. In the second, memory at its least: what is
+    // in use, without what Lua has not collected yet.
+    let least =
+        |of: &[Vec<u64>], process: usize| of.iter().map(|processes| processes[process]).min().unwrap();
+    let (before, after) = seen[reloads / 2..].split_at(reloads / 4);
+    for process in 0..seen[0].len() {
+        let (before, after) = (least(before, process), least(after, process));
+        assert!(after < before + before / 20, "{before} kB have become {after} kB: {seen:?}");
     }
 }
 

@@ -3,11 +3,13 @@
 use std::fs;
 
 use harness::gateway::Ability;
+use harness::pki::Validity;
 use serde_json::Value;
 use tests::config::with_policy;
 use tests::{Setting, needs, raw, tests};
 
 tests![
+    what_expires_soon_is_told_once_for_each_version,
     metrics_count_decisions_by_route_and_know_the_days_that_are_left,
     a_log_line_names_the_certificate_that_was_presented,
     a_debug_header_is_sent_only_where_kong_has_them_on,
@@ -17,6 +19,25 @@ const POLICY: &str = "client_certificate: kong-client
 rules:
 - match: {consumers: [intern]}
   client_certificate: kong-retired";
+
+fn what_expires_soon_is_told_once_for_each_version() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let told = || setting.log().lines().filter(|line| line.contains("expires at")).count();
+    assert_eq!(told(), 0, "nothing ends within 30 days: {}", setting.log());
+    // Each worker of a Kong looks for itself.
+    let workers = setting.memory().len().max(1);
+    for version in 1..=3 {
+        let lasting = Validity::days(29).unwrap();
+        setting.replace("kong-vet", |leaf| leaf.valid(lasting));
+        setting.wait_until("it is told", || told() == version * workers);
+        // Further looks, seen by what they find, add nothing.
+        setting.replace("kong-intern", |leaf| leaf);
+        let fresh = setting.fingerprint("kong-intern");
+        setting
+            .wait_until("the files were looked at again", || setting.log().to_lowercase().contains(&fresh));
+        assert_eq!(told(), version * workers, "{}", setting.log());
+    }
+}
 
 fn metrics_count_decisions_by_route_and_know_the_days_that_are_left() {
     needs(Ability::KongsOwn);

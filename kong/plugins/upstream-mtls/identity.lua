@@ -4,10 +4,12 @@
 -- identity: what stands behind it can be replaced.
 
 
+local rand = require "resty.openssl.rand"
 local resty_sha256 = require "resty.sha256"
 local to_hex = require("resty.string").to_hex
 
 
+local assert = assert
 local ipairs = ipairs
 local tostring = tostring
 local sub = string.sub
@@ -16,6 +18,12 @@ local sub = string.sub
 -- OpenResty 1.27.1 before Kong's patch of 2025-04 pooled no connection under a longer name, and it compares names
 -- without regard to case: lower-case hex.
 local MAX_LENGTH = 32
+
+
+-- New with each start and each reload. Certificates are no secret, and the server's name before the identity is the
+-- client's to choose where a route has preserve_host: on 3.4 to 3.9 a request without the plugin would come to
+-- `server name|identity` by spelling it.
+local SECRET = assert(rand.bytes(32))
 
 
 --- SHA-256 over several strings, each preceded by its length, so that no two lists of parts run together.
@@ -43,7 +51,7 @@ end
 -- @tparam string scheme what is spoken over it: https and grpcs share no connection
 -- @treturn string 32 lower-case hex digits
 local function identity(certificate, anchors, verify, depth, scheme)
-  local parts = { certificate or "none", anchors or "none", tostring(verify), tostring(depth), scheme }
+  local parts = { certificate or "none", anchors or "none", tostring(verify), tostring(depth), scheme, SECRET }
   return sub(digest(parts), 1, MAX_LENGTH)
 end
 

@@ -78,6 +78,7 @@ impl Core {
         let in_force = self.in_force();
         let changes = refresh(&in_force.upstreams, &self.pools, now());
         changes.iter().for_each(|change| self.log.line(level(change), change));
+        self.tell_of_ends(&in_force);
         let next = in_force.consumers_files.look().and_then(|files| {
             files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)).transpose()
         });
@@ -99,6 +100,12 @@ impl Core {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         });
         changes.iter().for_each(|change| self.log.line(level(change), change));
+        self.tell_of_ends(&next);
+    }
+
+    fn tell_of_ends(&self, generation: &Generation) {
+        let expiring = generation.upstreams.expiring(now());
+        expiring.iter().for_each(|what| self.log.line(Level::Warn, what));
     }
 
     /// Until the next look at the files.

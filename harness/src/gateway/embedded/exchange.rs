@@ -175,7 +175,11 @@ struct Found<'g> {
 }
 
 fn no_way(no: NoWay) -> Failed {
-    let failure = if matches!(no, NoWay::Trust(_)) { Failure::NoTrust } else { Failure::NoCertificate };
+    let failure = if matches!(no, NoWay::Trust(_) | NoWay::Revocations(_)) {
+        Failure::NoTrust
+    } else {
+        Failure::NoCertificate
+    };
     Failed::new(failure, no)
 }
 

@@ -49,10 +49,15 @@ fn instance(plugin: &Plugin) -> Value {
         let not_after = anchors.in_force().ok().and_then(|anchors| date(anchors.not_after));
         json!({ "first_not_after": not_after, "refused": refused(anchors.refused()) })
     });
+    let revocations = plugin.revocations().map(|lists| {
+        let not_after = lists.in_force().ok().and_then(|lists| date(lists.not_after));
+        json!({ "first_not_after": not_after, "refused": refused(lists.refused()) })
+    });
     json!({
         "scope": plugin.scope,
         "client_certificates": certificates.collect::<Vec<_>>(),
         "trust": trust,
+        "revocations": revocations,
     })
 }
 

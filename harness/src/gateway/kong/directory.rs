@@ -1,7 +1,7 @@
 //! The directory that one Kong lives in, whatever its host is.
 
-use std::fs::{self, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,24 @@ impl Directory {
 
     /// What is in Kong's error log so far.
     pub fn log(&self) -> String {
-        let log = fs::read(self.error_log()).unwrap_or_default();
+        self.log_since(0)
+    }
+
+    /// Where the log ends now, in bytes.
+    pub fn log_end(&self) -> u64 {
+        fs::metadata(self.error_log()).map_or(0, |log| log.len())
+    }
+
+    /// What came into the log since it ended there. Under load it grows by megabytes: who waits for a line does not read
+    /// all of it at each look.
+    pub fn log_since(&self, end: u64) -> String {
+        let mut log = Vec::new();
+        let read = |mut file: File| {
+            file.seek(SeekFrom::Start(end))?;
+            file.read_to_end(&mut log)
+        };
+        // No log, no lines.
+        let _ = File::open(self.error_log()).and_then(read);
         String::from_utf8_lossy(&log).into_owned()
     }
 

@@ -114,12 +114,9 @@ impl<H: Host> Running for Served<H> {
             .with_context(|| format!("cannot read {}", self.config.display()))?;
         self.host.sees(&config)?;
         let directory = self.host.directory();
-        let before = directory.log().len();
+        let before = directory.log_end();
         admin::post_config(self.listeners.admin, &config)?;
-        let outcome = until(STARTING, || {
-            let log = directory.log();
-            taken_over(log.get(before..).unwrap_or_default(), self.workers).transpose()
-        });
+        let outcome = until(STARTING, || taken_over(&directory.log_since(before), self.workers).transpose());
         match outcome {
             Some(outcome) => outcome,
             None => bail!("Kong took the config, but not all workers; its log:\n{}", directory.last_lines()),
@@ -128,11 +125,10 @@ impl<H: Host> Running for Served<H> {
 
     fn restart_workers(&self) -> anyhow::Result<()> {
         let directory = self.host.directory();
-        let before = directory.log().len();
+        let before = directory.log_end();
         self.host.restart_workers()?;
         let outcome = until(STARTING, || {
-            let log = directory.log();
-            let fresh = log.get(before..).unwrap_or_default();
+            let fresh = directory.log_since(before);
             (fresh.matches(WORKER_STARTED).count() >= self.workers
                 && fresh.matches(WORKER_ENDED).count() >= self.workers)
                 .then_some(())

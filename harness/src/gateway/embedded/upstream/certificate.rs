@@ -111,6 +111,7 @@ pub enum Unusable {
     Mismatch,
     NoCertificate(String),
     NoKey,
+    NoRevocationList(String),
     NotYetValid(OffsetDateTime),
     /// No client certificate has this name.
     Unknown,
@@ -126,6 +127,7 @@ impl fmt::Display for Unusable {
             Self::Mismatch => f.write_str("mismatch: the private key does not belong to the certificate"),
             Self::NoCertificate(why) => write!(f, "unreadable certificate: {why}"),
             Self::NoKey => f.write_str("unreadable key: no PEM block of an unencrypted private key"),
+            Self::NoRevocationList(why) => write!(f, "unreadable list of what is revoked: {why}"),
             Self::NotYetValid(at) => write!(f, "not valid before {}", date(at)),
             Self::Unknown => f.write_str("unknown"),
             Self::UnreadableFile(why) => f.write_str(why),
