@@ -219,11 +219,11 @@ impl Authority {
     pub(super) fn key_identifier(&self) -> Vec<u8> {
         let parsed = X509Certificate::from_der(self.der());
         let extensions = parsed.iter().flat_map(|(_, parsed)| parsed.extensions());
-        let identifier = extensions.filter_map(|extension| match extension.parsed_extension() {
+        let mut identifiers = extensions.filter_map(|extension| match extension.parsed_extension() {
             ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
             _ => None,
         });
-        identifier.last().unwrap_or_default()
+        identifiers.next().unwrap_or_default()
     }
 
     pub(super) fn issuer(&self) -> Result<Issuer<'static, &KeyPair>, Error> {

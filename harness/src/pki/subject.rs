@@ -19,11 +19,8 @@ impl Subject {
             let attributes = parsed.subject().iter().map(|set| {
                 let mut attributes = set.iter();
                 let (attribute, None) = (attributes.next()?, attributes.next()) else { return None };
-                let oid = attribute.attr_type().iter()?.collect();
-                Some((
-                    DnType::from_oid(&Vec::from_iter::<Vec<u64>>(oid)),
-                    attribute.as_str().ok()?.to_owned(),
-                ))
+                let oid: Vec<u64> = attribute.attr_type().iter()?.collect();
+                Some((DnType::from_oid(&oid), attribute.as_str().ok()?.to_owned()))
             });
             attributes.collect::<Option<_>>()
         })?;
