@@ -37,7 +37,7 @@ pub fn kong(path: &str) -> PathBuf {
 #[test]
 fn the_files_for_readers_are_what_kubernetes_takes() {
     let mut looked_at = 0;
-    for directory in ["k8s", "k8s/annotation"] {
+    for directory in ["k8s", "k8s/annotation", "monitoring"] {
         let files = std::fs::read_dir(kong(directory)).unwrap().map(|entry| entry.unwrap().path());
         for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
             for document in documents(&std::fs::read_to_string(&file).unwrap()) {
