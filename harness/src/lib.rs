@@ -6,6 +6,7 @@ pub mod cases;
 pub mod cli;
 pub mod conformance;
 pub mod demo;
+pub mod doctor;
 pub mod document;
 pub mod dogcatcher;
 pub mod e2e;

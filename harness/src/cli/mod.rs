@@ -4,6 +4,7 @@ mod bench;
 mod certs;
 mod conformance;
 mod demo;
+mod doctor;
 mod dogcatcher;
 mod e2e;
 mod envoy;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Verb::Certs(verb) => certs::run(verb),
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
+        Verb::Doctor(typed) => doctor::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
         Verb::E2e(typed) => e2e::run(typed),
         Verb::Envoy(verb) => envoy::run(verb),
@@ -72,6 +74,8 @@ enum Verb {
     Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
     Demo(demo::Typed),
+    /// Which hop from the gateway to the upstream is broken, why, and what to do
+    Doctor(doctor::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
     /// Your own config and your own cases, with a mock upstream
