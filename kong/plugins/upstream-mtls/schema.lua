@@ -179,7 +179,7 @@ return {
           },
           { expiry_warning = {
               description = "Days before a client certificate or a CA expires from which on that is logged.",
-              type = "number", required = true, default = 30, between = { 0, 3650 },
+              type = "integer", required = true, default = 30, between = { 0, 3650 },
           }, },
           { tls_verify = {
               description = "Whether to verify the upstream's certificate. If false, the service's own setting holds.",

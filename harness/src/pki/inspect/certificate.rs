@@ -99,6 +99,15 @@ impl Certificate {
         Some(Self { der, ..certificate })
     }
 
+    /// The first common name of its subject.
+    #[must_use]
+    pub fn common_name(&self) -> Option<String> {
+        self.with_parsed(|parsed| {
+            let name = parsed.subject().iter_common_name().next()?;
+            name.as_str().ok().map(str::to_owned)
+        })
+    }
+
     /// Subject and issuer are the same name.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {

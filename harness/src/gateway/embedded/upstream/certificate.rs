@@ -8,13 +8,12 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::identity::Digest;
 use crate::gateway::declarative::PemPair;
+use crate::pki::inspect::Certificate;
 
 /// A chain with the key of its leaf. No `Debug`: it holds a private key.
 pub struct ClientCertificate {
@@ -76,16 +75,9 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, U
 impl Leaf {
     pub(super) fn of(der: &CertificateDer<'_>) -> Result<Self, Unusable> {
         let garbled = || Unusable::NoCertificate("not an X.509 certificate".into());
-        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| garbled())?;
-        if !rest.is_empty() {
-            return Err(garbled());
-        }
-        Ok(Self {
-            fingerprint: Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect(),
-            subject: parsed.subject().to_string(),
-            not_before: parsed.validity().not_before.to_datetime(),
-            not_after: parsed.validity().not_after.to_datetime(),
-        })
+        let Certificate { subject, not_before, not_after, sha256: fingerprint, .. } =
+            Certificate::of(der.clone().into_owned()).ok_or_else(garbled)?;
+        Ok(Self { fingerprint, subject, not_before, not_after })
     }
 
     /// Whether the certificate may be presented at `now`; both ends of its validity included, as in
