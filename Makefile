@@ -11,7 +11,7 @@ export HARNESS_ENGINE = $(ENGINE)
 endif
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint sanitize bench-native
+.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy prometheus up bench fmt lint sanitize bench-native
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -19,7 +19,7 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native envoy
+test: filter filter-test native envoy prometheus
 	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
@@ -79,6 +79,10 @@ filter-test:
 ## envoy: the release that the driver was tried with, in target/tools
 envoy:
 	harness/install-envoy.sh
+
+## prometheus: Prometheus and promtool, which the alerts are tested with, in target/tools
+prometheus:
+	harness/install-prometheus.sh
 
 fmt:
 	cargo fmt --all

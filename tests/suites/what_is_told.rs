@@ -6,7 +6,7 @@ use harness::gateway::Ability;
 use harness::pki::Validity;
 use serde_json::Value;
 use tests::config::with_policy;
-use tests::{Setting, needs, raw, tests};
+use tests::{Setting, lacks, needs, raw, tests};
 
 tests![
     what_expires_soon_is_told_once_for_each_version,
@@ -48,8 +48,13 @@ fn what_expires_soon_is_told_once_for_each_version() {
 }
 
 fn metrics_count_decisions_by_route_and_know_the_days_that_are_left() {
-    needs(Ability::KongsOwn);
-    let setting = Setting::of(&(with_policy(POLICY, "") + "plugins: [{name: prometheus}]\n"));
+    needs(Ability::TellsMetrics);
+    // A Kong tells by a plugin, the embedded gateway by itself.
+    let by = match lacks(Ability::KongsOwn) {
+        None => "plugins: [{name: prometheus, config: {status_code_metrics: true}}]\n",
+        Some(_) => "",
+    };
+    let setting = Setting::of(&(with_policy(POLICY, "") + by));
     for _ in 0..3 {
         assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().status, 200);
     }
@@ -63,6 +68,15 @@ fn metrics_count_decisions_by_route_and_know_the_days_that_are_left() {
     };
     setting.wait_until("three are counted", || counted("kong-client", "presented") == Some(3.0));
     setting.wait_until("the fourth is counted", || counted("kong-retired", "unknown") == Some(1.0));
+    let answered = |code: u16| {
+        let metrics = metrics();
+        let mut lines = metrics.lines().filter(|line| line.starts_with("kong_http_requests_total{"));
+        let labels =
+            ["service=\"dogcatcher\"".to_owned(), "route=\"dogs\"".to_owned(), format!("code=\"{code}\"")];
+        let line = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+    };
+    setting.wait_until("answers are counted", || answered(200) == Some(3.0) && answered(503) == Some(1.0));
 
     let said = metrics();
     let of = |metric: &str, name: &str| {

@@ -5,7 +5,6 @@ mod inspect;
 mod renew;
 mod revoke;
 mod rotate_ca;
-mod secrets;
 mod watch;
 
 use clap::Subcommand;

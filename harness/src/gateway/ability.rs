@@ -35,4 +35,6 @@ pub enum Ability {
     SeesRequests,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
+    /// Tells Prometheus what became of client certificates.
+    TellsMetrics,
 }

@@ -103,6 +103,7 @@ impl Gateway for Envoy {
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
+            Ability::TellsMetrics => Some("Envoy tells statistics of its own, under names of its own"),
             Ability::SeesRequests => {
                 Some("Envoy does not tell whether an upstream has asked for a certificate")
             }

@@ -114,7 +114,8 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         | Ability::ReadsConsumersFiles
         | Ability::RestartsWorkers
         | Ability::RunsFilters
-        | Ability::StreamsProtocols => None,
+        | Ability::StreamsProtocols
+        | Ability::TellsMetrics => None,
     }
 }
 

@@ -39,7 +39,7 @@ mod tests;
 pub use authority::{Authority, Ca};
 pub use error::Error;
 pub use files::{Access, Batch, Existing};
-pub use issued::Issued;
+pub use issued::{Issued, pem};
 pub use key::{Algorithm, PrivateKey};
 pub use leaf::Leaf;
 pub use manifest::Manifest;

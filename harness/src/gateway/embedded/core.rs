@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::generation::Generation;
 use super::log::Log;
+use super::metrics::Metrics;
 use super::upstream::{Change, Pools, publish, refresh};
 use super::wasm::Filters;
 
@@ -21,6 +22,7 @@ pub(super) struct Core {
     pub(super) pools: Pools,
     pub(super) log: Log,
     pub(super) counters: Counters,
+    pub(super) metrics: Metrics,
     in_force: RwLock<Arc<Generation>>,
     /// Held by whoever changes what is in force, from what it looks at until it is done.
     changing: Mutex<()>,
@@ -40,6 +42,7 @@ impl Core {
             pools: Pools::default(),
             log,
             counters: Counters::default(),
+            metrics: Metrics::default(),
             in_force: RwLock::new(Arc::new(generation)),
             changing: Mutex::default(),
             reloads: Counters::default(),

@@ -10,6 +10,7 @@ mod forward;
 mod generation;
 mod headers;
 mod log;
+mod metrics;
 mod properties;
 pub mod router;
 mod server;
@@ -56,7 +57,8 @@ impl Gateway for Embedded {
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions
             | Ability::RunsFilters
-            | Ability::SeesRequests => None,
+            | Ability::SeesRequests
+            | Ability::TellsMetrics => None,
         }
     }
 

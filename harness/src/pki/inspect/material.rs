@@ -110,7 +110,10 @@ pub(super) fn mode(path: &Path) -> Option<u32> {
 }
 
 /// All certificates of a text; at least one.
-pub(super) fn certificates(origin: &Origin, content: &[u8]) -> Result<Vec<Certificate>, Unreadable> {
+///
+/// # Errors
+/// One of them cannot be read, or there is none.
+pub fn certificates(origin: &Origin, content: &[u8]) -> Result<Vec<Certificate>, Unreadable> {
     // A DER certificate is a SEQUENCE, whose tag no PEM file begins with: it is the digit 0.
     let ders = if content.first() == Some(&0x30) && !content.is_ascii() {
         vec![CertificateDer::from(content.to_vec())]

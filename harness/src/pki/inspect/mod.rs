@@ -40,5 +40,5 @@ pub use finding::{Finding, Problem, Severity};
 pub use inspection::Inspection;
 pub use key::{Key, KeyMatch};
 pub use live::{Answered, Asked, Probe, Unreached};
-pub use material::{Material, Origin, Unreadable, is_manifest, read};
+pub use material::{Material, Origin, Unreadable, certificates, is_manifest, read};
 pub(super) use secret::secrets;

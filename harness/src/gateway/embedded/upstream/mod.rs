@@ -20,7 +20,7 @@ pub use identity::{CertificateRequest, Identity};
 pub use refresh::{Change, publish, refresh};
 pub use revocation::RevocationLists;
 pub use trust::{Against, Anchors, Verification};
-pub use watched::Watched;
+pub use watched::{Material, Watched};
 pub use way::{NoWay, Plugin, Upstreams, Way};
 
 /// Under which terms a request goes to its upstream.

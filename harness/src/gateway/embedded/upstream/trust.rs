@@ -70,6 +70,29 @@ pub struct Against {
     pub names: Arc<[UpstreamName]>,
 }
 
+impl Against {
+    /// Whether an upstream that shows `chain` is who it should be, as of `now`.
+    ///
+    /// # Errors
+    /// It is not; or `name` is no name.
+    pub fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), TlsError> {
+        let (leaf, above) = chain.split_first().ok_or(TlsError::NoCertificatesPresented)?;
+        let name = ServerName::try_from(name).map_err(|_| CertificateError::NotValidForName)?;
+        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        let verifier = Verifier {
+            verification: Verification::Against(self.clone()),
+            algorithms: rustls::crypto::ring::default_provider().signature_verification_algorithms,
+        };
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        verifier.verify_server_cert(leaf, above, &name, &[], now).map(drop)
+    }
+}
+
 impl Verification {
     pub(super) fn identity(&self) -> Trusted<'_> {
         match self {

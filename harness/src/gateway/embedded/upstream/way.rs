@@ -107,8 +107,7 @@ impl Way {
                 }),
             };
         }
-        let default = self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref());
-        let certificate = match (selected.or(default), &self.plugin, &self.own) {
+        let certificate = match (selected.or(self.default()), &self.plugin, &self.own) {
             (Some(name), Some(plugin), _) => Some(plugin.named(name, now)?),
             (Some(name), None, _) => {
                 return Err(NoWay::Certificate { name: name.into(), why: Unusable::Unknown });
@@ -118,6 +117,11 @@ impl Way {
         };
         let request = self.plugin.as_ref().map(|plugin| plugin.request).unwrap_or_default();
         Ok(Terms { certificate, verification: self.verification()?, request })
+    }
+
+    /// The name of the client certificate that the plugin presents where no filter selects one.
+    pub fn default(&self) -> Option<&str> {
+        self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref())
     }
 
     fn verification(&self) -> Result<Verification, NoWay> {
