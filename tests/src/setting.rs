@@ -76,11 +76,12 @@ impl Setting {
         self.stack.gateway().restart_workers()
     }
 
-    /// Memory of each process that serves requests, in kilobytes; none where that is this process.
+    /// Memory that is each serving process's own, in kilobytes, without files that it maps (Kong's LMDB) and memory that
+    /// it shares; none where that process is this one.
     pub fn memory(&self) -> Vec<u64> {
         let of = |process: u32| {
             let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
             line.trim().trim_end_matches(" kB").parse().unwrap()
         };
         self.stack.gateway().processes().into_iter().map(of).collect()
