@@ -11,7 +11,10 @@ export HARNESS_ENGINE = $(ENGINE)
 endif
 HARNESS := cargo run --quiet --package harness --
 
-.PHONY: demo test conformance e2e filter filter-test native bench-filter envoy up bench fmt lint sanitize bench-native
+# What a release is called, as rockspecs want it without the `v` of its tag.
+RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -19,7 +22,7 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native envoy
+test: filter filter-test native envoy prometheus
 	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
@@ -64,6 +67,15 @@ native:
 	cargo build --package mtls-policy-native --profile native
 	kong/native/check.sh target/native/libmtls_policy_native.so
 
+## dist: what a release holds for this architecture, in target/dist: a tree as this one, without sources, for luarocks and docker
+dist: filter native
+	cargo build --package harness --release --locked
+	mkdir -p target/dist
+	tar --create --gzip --file target/dist/$(RELEASE)-linux-$(shell uname -m).tar.gz \
+	  --transform 's,^target/release/harness$$,bin/harness,' --transform 's,^,$(RELEASE)/,' --owner=0 --group=0 --sort=name \
+	  LICENSE README.md docs kong/*.rockspec kong/Dockerfile kong/filters kong/kong.yml kong/plugins \
+	  target/filters target/native/libmtls_policy_native.so target/release/harness
+
 ## sanitize: the library's tests under AddressSanitizer
 sanitize:
 	kong/native/sanitize.sh
@@ -79,6 +91,10 @@ filter-test:
 ## envoy: the release that the driver was tried with, in target/tools
 envoy:
 	harness/install-envoy.sh
+
+## prometheus: Prometheus and promtool, which the alerts are tested with, in target/tools
+prometheus:
+	harness/install-prometheus.sh
 
 fmt:
 	cargo fmt --all

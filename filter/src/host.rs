@@ -62,6 +62,8 @@ impl Exchange {
         let wanted = policy.wants().path || policy.wants().query;
         let target = match host {
             _ if !wanted => Vec::new(),
+            // What the route does to the path changes nothing in the query.
+            Host::Envoy if !policy.wants().path => first(&headers, b":path").to_vec(),
             Host::Envoy => rewritten(first(&headers, b":path"))?,
             Host::Kong => abi::property(UPSTREAM_URI)?.ok_or(Status::BAD_ARGUMENT)?,
         };
@@ -138,11 +140,7 @@ impl Exchange {
             }
             return Ok(Ok(()));
         };
-        let offer = match route_metadata(&[envoy::CLIENT_CERTIFICATES, name.as_str()])? {
-            Some(offer) => Offer::parse(&offer).at(self.now),
-            None => Err("the route has none of this name".to_owned()),
-        };
-        match offer {
+        match offered(name.as_str(), self.now)? {
             Ok(()) => abi::set_property(&[envoy::SELECTED.as_bytes()], name.as_str().as_bytes()).map(Ok),
             Err(because) => Ok(Err(Refusal::not_in_force(name.as_str(), because))),
         }
@@ -173,6 +171,29 @@ impl Host {
         FOUND.set(Some(host));
         Ok(host)
     }
+}
+
+/// Whether the route can present a certificate now, or why not.
+///
+/// A yes counts for the second that it is about: reading a route's metadata costs Envoy more than all the rest of a
+/// request's decision. A yes that is a second too old lets nothing through: the name has no cluster then.
+fn offered(name: &str, now: i64) -> Result<Result<(), String>, Status> {
+    /// A certificate's name in its policy, by its address, and the second.
+    type Yes = Cell<(usize, i64)>;
+    thread_local!(static SAID: [Yes; 64] = const { [const { Cell::new((0, 0)) }; 64] });
+    let place = name.as_ptr().addr();
+    let known = |said: &[Yes; 64]| said[place / 8 % 64].get() == (place, now);
+    if SAID.with(known) {
+        return Ok(Ok(()));
+    }
+    let offer = match route_metadata(&[envoy::CLIENT_CERTIFICATES, name])? {
+        Some(offer) => Offer::parse(&offer).at(now),
+        None => Err("the route has none of this name".to_owned()),
+    };
+    if offer.is_ok() {
+        SAID.with(|said| said[place / 8 % 64].set((place, now)));
+    }
+    Ok(offer)
 }
 
 /// Has the plugin upstream-mtls present a certificate and take headers away, or says why it cannot.

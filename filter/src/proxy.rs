@@ -30,9 +30,24 @@ struct Root {
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::default();
-    /// Whether there has been a request for any configuration.
-    static SERVED: Cell<bool> = const { Cell::new(false) };
+    /// Whether there has been a request, or a pause between two configurations.
+    static STARTED: Cell<bool> = const { Cell::new(false) };
+    /// When the last configuration was taken over or refused.
+    static CONFIGURED: Cell<Option<u64>> = const { Cell::new(None) };
 }
+
+/// Whether the host is at its start: it hands over all configurations in one go then. A worker that nobody has asked
+/// anything yet is not, once it has paused.
+fn is_starting() -> bool {
+    let paused = |now: u64| CONFIGURED.get().is_some_and(|last| now.saturating_sub(last) > PAUSE_OF_A_START);
+    if abi::nanoseconds().is_ok_and(paused) {
+        STARTED.set(true);
+    }
+    !STARTED.get()
+}
+
+/// Nanoseconds between two configurations of one start, at most. nginx' clock stands still meanwhile.
+const PAUSE_OF_A_START: u64 = 100_000_000;
 
 impl State {
     fn root(&mut self, context: u32) -> Option<&mut Root> {
@@ -76,9 +91,9 @@ extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> bool {
 
 /// Takes a policy over, or names every problem in it.
 ///
-/// A host that has been served is told that an invalid policy is refused, and keeps what it had. One that is only
-/// starting is not: Kong 3.9.1 would serve on without any filter on any route. There the policy's routes refuse
-/// everything, and the others are let alone.
+/// A host is told that an invalid policy is refused, and keeps what it had. One that is only starting is not told: Kong
+/// 3.9.1 would serve on without any filter on any route. There the policy's routes refuse everything, and the others are
+/// let alone.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
     let document = match abi::configuration(size) {
@@ -88,7 +103,10 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
             return false;
         }
     };
-    match Policy::compile(&document) {
+    let starting = is_starting();
+    let outcome = Policy::compile(&document);
+    CONFIGURED.set(abi::nanoseconds().ok());
+    match outcome {
         Ok(policy) => {
             STATE.with_borrow_mut(|state| {
                 if let Some(root) = state.root(root) {
@@ -99,14 +117,14 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
         }
         Err(problems) => {
             problems.iter().for_each(|problem| abi::log(Level::Error, &problem.to_string()));
-            !SERVED.get()
+            starting
         }
     }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(request: u32, _count: u32, _end: u32) -> u32 {
-    SERVED.set(true);
+    STARTED.set(true);
     let outcome = match STATE.with_borrow_mut(|state| state.policy_for(request)) {
         Some(policy) => serve(&policy),
         None => host::refuse_unread(&Refusal::NO_POLICY).map(|()| PAUSE),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
 use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
-use harness::pki::{Authority, Ca, Issued, Leaf, Validity};
+use harness::pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
 use reqwest::blocking::Client;
 use reqwest::{Certificate, Identity};
 use serde_json::{Value, json};
@@ -111,6 +111,51 @@ fn the_environment_says_what_it_asks_for() {
     assert!(told.contains("server.crt") && told.contains("harness certs generate"), "{told}");
 }
 
+#[test]
+fn a_revoked_client_is_refused_once_the_list_is_taken_over_and_a_broken_list_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::root(&Ca::named("CA")).unwrap();
+    authority.write(directory.path(), "ca").unwrap();
+    server(&authority).write(directory.path(), "server").unwrap();
+    let [kept, revoked] = ["kept", "revoked"].map(|name| authority.issue(&Leaf::client(name)).unwrap());
+    let list = directory.path().join("ca.crl");
+    let put = |text: &str| {
+        let new = directory.path().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &list).unwrap();
+    };
+    let mut revocations = Revocations::default();
+    put(&revocations.sign(&authority, Revocations::validity().unwrap()).unwrap());
+
+    let mut command = command(directory.path());
+    command.arg("--crl").arg(&list).args(["--reload-interval", "1"]);
+    let mut typed = Typed::spawn(command);
+    let _plain = typed.address("http http://");
+    let url = format!("https://localhost{}/api/whoami", typed.address("mtls https://127.0.0.1"));
+    // A new client connects anew.
+    let is_let_in = |who: &Issued| http(&authority, Some(who)).get(&url).send().is_ok();
+    assert!(is_let_in(&kept) && is_let_in(&revoked));
+
+    let found = harness::pki::inspect::Certificate::of(revoked.der().clone()).unwrap();
+    revocations.revoke(&found, Reason::KeyCompromise, time::OffsetDateTime::now_utc());
+    put(&revocations.sign(&authority, Revocations::validity().unwrap()).unwrap());
+    wait(|| !is_let_in(&revoked));
+    assert!(is_let_in(&kept));
+
+    put("no list at all");
+    let mut told = String::new();
+    while !told.contains("refused, all stays as it was") {
+        told.clear();
+        assert!(typed.stderr.read_line(&mut told).unwrap() > 0, "it ended");
+    }
+    assert!(is_let_in(&kept) && !is_let_in(&revoked));
+
+    // Out of date, it says nothing; so nobody is let in.
+    put(&revocations.sign(&authority, Validity::expired()).unwrap());
+    wait(|| !is_let_in(&kept));
+    assert_eq!(typed.end("TERM"), Some(0));
+}
+
 fn server(authority: &Authority) -> Issued {
     authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost".parse().unwrap())).unwrap()
 }
@@ -121,6 +166,7 @@ fn dogcatcher(authority: &Authority, versions: Versions) -> Dogcatcher {
         chain: own.chain_pem(),
         key: own.key().pem(),
         client_authorities: authority.pem(),
+        client_revocations: None,
         client_certificate: ClientCertificate::Demanded,
         versions,
         sessions: Sessions::None,
@@ -160,15 +206,21 @@ fn command(certificates: &Path) -> Command {
 struct Typed {
     process: Child,
     stdout: BufReader<std::process::ChildStdout>,
+    stderr: BufReader<std::process::ChildStderr>,
 }
 
 impl Typed {
     fn start(certificates: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = command(certificates);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().unwrap();
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
-        Self { process, stdout }
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        Self { process, stdout, stderr }
     }
 
     /// The next line that it prints, after this.

@@ -174,6 +174,16 @@ impl Setting {
         self.stack.fingerprint(name).unwrap()
     }
 
+    /// Puts lists of what is revoked where [`REVOCATIONS`](harness::stack::REVOCATIONS) is.
+    pub fn put_revocations(&self, lists: &str) {
+        self.stack.put_revocations(lists).unwrap();
+    }
+
+    /// Puts a client certificate and trust anchors in place together.
+    pub fn put_with_trust(&self, name: &str, issued: &Issued, anchors: &str) {
+        self.stack.put(name, &issued.chain_pem(), &issued.key().pem(), anchors).unwrap();
+    }
+
     /// Lets the gateway trust another CA instead of the stack's own.
     pub fn trust(&self, authority: &Authority) {
         let (chain, key) = self.issue("kong-client");

@@ -48,6 +48,16 @@ fn each_mistake_is_named_and_nothing_is_served() {
             "tls_verify_depth",
         ),
         (
+            "lists that nobody looks at",
+            format!("client_certificates: [{good}], tls_verify: false, crl_file: /a"),
+            "crl_file",
+        ),
+        (
+            "a warning after the end",
+            format!("client_certificates: [{good}], expiry_warning: -1, {trusted}"),
+            "expiry_warning",
+        ),
+        (
             "no interval",
             format!("client_certificates: [{good}], reload_interval: 0, {trusted}"),
             "reload_interval",

@@ -7,6 +7,7 @@ tests![
     one_bad_certificate_beside_good_ones_is_missed_by_nobody_else,
     a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone,
     a_refused_config_leaves_the_one_before_in_force,
+    a_gateway_that_nobody_has_asked_anything_refuses_a_bad_config_too,
 ];
 
 fn a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone() {
@@ -68,6 +69,17 @@ fn a_refused_config_leaves_the_one_before_in_force() {
 
     setting.reconfigure("client_certificate: kong-vet").unwrap();
     assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().common_name(), Some("kong-vet"));
+}
+
+/// Each of its workers: a filter knows only what its own worker was asked.
+fn a_gateway_that_nobody_has_asked_anything_refuses_a_bad_config_too() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let bad =
+        "client_certificate: kong-client\nrules: [{match: {methods: [PSOT]}, client_certificate: kong-vet}]";
+    setting.reconfigure(bad).expect_err(bad);
+    for _ in 0..20 {
+        assert_eq!(raw::get(setting.proxy(), "/dogs/anything", &[]).status, 401);
+    }
 }
 
 fn one_bad_certificate_beside_good_ones_is_missed_by_nobody_else() {

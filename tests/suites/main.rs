@@ -5,6 +5,7 @@
 
 mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
+mod a_whole_authority_rotates;
 mod bodies_stream_both_ways;
 mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
@@ -18,10 +19,12 @@ mod one_policy_one_decision;
 mod policies_change_under_load;
 mod protocols;
 mod refusals_are_key_auths;
+mod revoked_upstreams_hear_nothing;
 mod rotation_loses_nothing;
 mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
+mod upstreams_by_name;
 mod vaults;
 mod what_is_told;
 mod what_only_a_plugin_can;
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     tests::run(&[
         a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
+        a_whole_authority_rotates::TESTS,
         bodies_stream_both_ways::TESTS,
         connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
@@ -45,10 +49,12 @@ fn main() -> ExitCode {
         policies_change_under_load::TESTS,
         protocols::TESTS,
         refusals_are_key_auths::TESTS,
+        revoked_upstreams_hear_nothing::TESTS,
         rotation_loses_nothing::TESTS,
         targets_of_an_upstream::TESTS,
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
+        upstreams_by_name::TESTS,
         vaults::TESTS,
         what_is_told::TESTS,
         what_only_a_plugin_can::TESTS,

@@ -55,7 +55,7 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
 
 /// `HARNESS_RELOADS` asks for more than the usual number of reloads.
 fn a_large_policy_gives_its_memory_back_when_the_next_one_takes_over() {
-    let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(16, |reloads| reloads.parse().unwrap());
+    let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(32, |reloads| reloads.parse().unwrap());
     // One worker, so that it is the same one that reads the whole config each time, for which it needs the most: of two
     // the other's turn may come late, and looks like growth.
     let setting = Setting::up(&with_policy(&large(0), ""), &[("nginx_worker_processes", "1")]);

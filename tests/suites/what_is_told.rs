@@ -3,11 +3,13 @@
 use std::fs;
 
 use harness::gateway::Ability;
+use harness::pki::Validity;
 use serde_json::Value;
 use tests::config::with_policy;
-use tests::{Setting, needs, raw, tests};
+use tests::{Setting, lacks, needs, raw, tests};
 
 tests![
+    what_expires_soon_is_told_once_for_each_version,
     metrics_count_decisions_by_route_and_know_the_days_that_are_left,
     a_log_line_names_the_certificate_that_was_presented,
     a_debug_header_is_sent_only_where_kong_has_them_on,
@@ -18,9 +20,41 @@ rules:
 - match: {consumers: [intern]}
   client_certificate: kong-retired";
 
+fn what_expires_soon_is_told_once_for_each_version() {
+    let setting = Setting::new("client_certificate: kong-client");
+    let told = || setting.log().lines().filter(|line| line.contains("expires at")).count();
+    assert_eq!(told(), 0, "nothing ends within 30 days: {}", setting.log());
+    let mut versions = Vec::new();
+    // Each worker of a Kong looks, takes over and tells for itself.
+    let taken = |versions: &[String]| {
+        let log = setting.log().to_lowercase();
+        let is_of = |line: &str| versions.iter().any(|version| line.contains(version.as_str()));
+        log.lines()
+            .filter(|line| (line.contains("took over") || line.contains("in force:")) && is_of(line))
+            .count()
+    };
+    for version in 1..=3 {
+        setting.replace("kong-vet", |leaf| leaf.valid(Validity::days(29).unwrap()));
+        versions.push(setting.fingerprint("kong-vet"));
+        // A worker that starts late may take over one that is replaced before it first looks at the time.
+        setting.wait_until("it is told", || told() >= version);
+        // Further looks, seen by what they find, add nothing.
+        setting.replace("kong-intern", |leaf| leaf);
+        let fresh = setting.fingerprint("kong-intern");
+        setting
+            .wait_until("the files were looked at again", || setting.log().to_lowercase().contains(&fresh));
+        assert!(told() <= taken(&versions), "{}", setting.log());
+    }
+}
+
 fn metrics_count_decisions_by_route_and_know_the_days_that_are_left() {
-    needs(Ability::KongsOwn);
-    let setting = Setting::of(&(with_policy(POLICY, "") + "plugins: [{name: prometheus}]\n"));
+    needs(Ability::TellsMetrics);
+    // A Kong tells by a plugin, the embedded gateway by itself.
+    let by = match lacks(Ability::KongsOwn) {
+        None => "plugins: [{name: prometheus, config: {status_code_metrics: true}}]\n",
+        Some(_) => "",
+    };
+    let setting = Setting::of(&(with_policy(POLICY, "") + by));
     for _ in 0..3 {
         assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().status, 200);
     }
@@ -34,6 +68,15 @@ fn metrics_count_decisions_by_route_and_know_the_days_that_are_left() {
     };
     setting.wait_until("three are counted", || counted("kong-client", "presented") == Some(3.0));
     setting.wait_until("the fourth is counted", || counted("kong-retired", "unknown") == Some(1.0));
+    let answered = |code: u16| {
+        let metrics = metrics();
+        let mut lines = metrics.lines().filter(|line| line.starts_with("kong_http_requests_total{"));
+        let labels =
+            ["service=\"dogcatcher\"".to_owned(), "route=\"dogs\"".to_owned(), format!("code=\"{code}\"")];
+        let line = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+    };
+    setting.wait_until("answers are counted", || answered(200) == Some(3.0) && answered(503) == Some(1.0));
 
     let said = metrics();
     let of = |metric: &str, name: &str| {

@@ -36,12 +36,10 @@ impl Cores {
         Core(self.gateway)
     }
 
-    pub fn load(&self) -> Core {
-        Core(self.load)
-    }
-
-    pub fn upstream(&self) -> Core {
-        Core(self.upstream)
+    /// The upstream's, and the load's where that is another one.
+    pub fn others(&self) -> impl Iterator<Item = Core> {
+        let load = (self.load != self.upstream).then_some(self.load);
+        std::iter::once(self.upstream).chain(load).map(Core)
     }
 
     /// Who runs where, in words.

@@ -25,6 +25,7 @@ pub fn collect<'a>(
             // Beside ours: no gateway but that of a measurement is to load it.
             "empty-sdk" => copy(&ours.with_file_name("bench-filters").join(file), directory)
                 .context("run `make bench-filter`")?,
+            "api-key-auth" => fs::write(directory.join("api-key-auth.envoy.json"), API_KEY_AUTH)?,
             _ => bail!("no filter is called {name:?}"),
         }
     }
@@ -36,6 +37,10 @@ fn copy(file: &Path, directory: &Path) -> anyhow::Result<()> {
     fs::copy(file, directory.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
     Ok(())
 }
+
+/// Envoy's own; its config is the variant's.
+const API_KEY_AUTH: &str =
+    r#"{"@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"}"#;
 
 /// What Kong 3.9 needs to find. It asks for the first four; it calls the others without having asked, so that without
 /// any of them its workers crash on the first request.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::answers::Answers;
-use super::cores::Core;
+use super::awake::Thread;
 
 /// What is asked, again and again, and what is owed. No `Debug`: it holds an API key.
 #[derive(Clone)]
@@ -31,29 +30,27 @@ pub struct Target {
 pub struct Load {
     target: String,
     answered: Arc<AtomicU64>,
+    /// Closed when nothing of it is left.
     failure: Receiver<anyhow::Error>,
     stop: Option<watch::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Load {
-    /// # Errors
-    /// The system gives no thread.
-    pub fn start(target: &Target, connections: usize, core: Core) -> anyhow::Result<Self> {
+    /// From a thread.
+    pub fn start(target: &Target, connections: usize, thread: &Thread) -> Self {
         let answered = Arc::new(AtomicU64::new(0));
         let (fail, failure) = channel();
         let (stop, mut stopped) = watch::channel(());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut load =
-            Self { target: target.name.clone(), answered, failure, stop: Some(stop), thread: None };
-        let (target, answered) = (target.clone(), load.answered.clone());
-        let generate = async move {
+        let load =
+            Self { target: target.name.clone(), answered: answered.clone(), failure, stop: Some(stop) };
+        let target = target.clone();
+        thread.tasks().spawn(async move {
             let mut all = JoinSet::new();
             for _ in 0..connections {
                 all.spawn(keep_asking(target.clone(), answered.clone()));
             }
             tokio::select! {
-                _ = stopped.changed() => (),
+                _ = stopped.changed() => all.shutdown().await,
                 Some(ended) = all.join_next() => {
                     let error = ended.map_or_else(Into::into, |outcome| match outcome {
                         Ok(never) => match never {},
@@ -62,13 +59,8 @@ impl Load {
                     let _ = fail.send(error);
                 }
             }
-        };
-        let thread = move || {
-            core.take();
-            runtime.block_on(generate);
-        };
-        load.thread = Some(std::thread::Builder::new().name("load".into()).spawn(thread)?);
-        Ok(load)
+        });
+        load
     }
 
     /// How many answers there have been.
@@ -97,9 +89,7 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        while self.failure.recv().is_ok() {}
     }
 }
 

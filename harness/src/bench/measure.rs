@@ -55,7 +55,8 @@ fn round(scene: &Scene, plan: &Plan, number: usize) -> anyhow::Result<Round> {
 }
 
 fn turn(scene: &Scene, plan: &Plan, target: &Target, processes: &[u32]) -> anyhow::Result<Turn> {
-    let load = Load::start(target, plan.connections, scene.cores().load())?;
+    let _awake = scene.keep_awake();
+    let load = Load::start(target, plan.connections, scene.load());
     load.go_on(plan.time / 10)?;
     let before = Reading::take(&load, processes);
     load.go_on(plan.time)?;

@@ -10,6 +10,7 @@
 
 mod alone;
 mod answers;
+mod awake;
 mod cores;
 mod filters;
 mod load;

@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use super::awake::{Awake, Thread};
 use super::cores::Cores;
 use super::load::{Target, ask};
 use super::upstream::{NOBODY, Upstream};
@@ -22,9 +23,11 @@ use crate::stack::{ANY_PORT, Keys, Places, Secret};
 
 /// All of it, running. Dropping it takes it down.
 pub struct Scene {
-    // In this order: gateways are gone before their upstream, and both before their directory.
+    // In this order: gateways are gone before their upstream's thread, and both before their directory.
     gateways: Vec<Box<dyn Running>>,
     upstream: Upstream,
+    /// The upstream's, then that of the load, where that has a core for itself.
+    threads: Vec<Thread>,
     client: Issued,
     key: String,
     cores: Cores,
@@ -47,7 +50,8 @@ impl Scene {
 
         let authority = Authority::root(&Ca::named("harness CA"))?;
         let client = authority.issue(&Leaf::client(CLIENT))?;
-        let upstream = Upstream::start(&authority, cores.upstream())?;
+        let threads = cores.others().map(|core| Thread::on(core, "bench")).collect::<Result<Vec<_>, _>>()?;
+        let upstream = Upstream::start(&authority, &threads[0])?;
         let places = Places { upstream: upstream.mtls().port(), secrets: directory.path().join("secrets") };
         Secret::at(places.secrets.join("kong-upstream-mtls")).replace(&[
             ("tls.crt", &client.chain_pem()),
@@ -69,7 +73,7 @@ impl Scene {
             let setup = Setup { config, filters: filters.clone(), proxy: ANY_PORT, status: None };
             gateways.push(on(cores, || gateway.start(&setup))?);
         }
-        Ok(Self { gateways, upstream, client, key, cores, _directory: directory })
+        Ok(Self { gateways, upstream, threads, client, key, cores, _directory: directory })
     }
 
     pub fn cores(&self) -> Cores {
@@ -79,6 +83,17 @@ impl Scene {
     /// The gateway that serves one of the variants that the scene was brought up with.
     pub fn gateway(&self, index: usize) -> &dyn Running {
         &*self.gateways[index.min(self.gateways.len() - 1)]
+    }
+
+    /// Where load comes from.
+    pub fn load(&self) -> &Thread {
+        &self.threads[self.threads.len() - 1]
+    }
+
+    /// Nobody whom the gateway talks to sleeps as long as this is held; where they share its only core they have to.
+    pub fn keep_awake(&self) -> Vec<Awake> {
+        let able = if self.cores.usable > 1 { &self.threads[..] } else { &[] };
+        able.iter().map(Thread::keep_awake).collect()
     }
 
     /// What a client asks of a variant, and what is owed.

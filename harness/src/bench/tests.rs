@@ -61,7 +61,7 @@ fn another_certificate_than_is_owed_is_no_figure() {
     let owed = || scene.target(0, &plan.variants[0]);
     let of_somebody_else = load::Target { owed: b"somebody-else".as_slice().into(), ..owed() };
     let measure = |target| {
-        let load = load::Load::start(target, 1, scene.cores().load()).unwrap();
+        let load = load::Load::start(target, 1, scene.load());
         load.go_on(Duration::from_secs(10))
     };
     let error = format!("{:#}", measure(&of_somebody_else).expect_err("a refusal"));

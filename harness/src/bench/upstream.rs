@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use anyhow::Context;
 use rustls::ServerConfig;
@@ -12,21 +11,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::cores::Core;
+use super::awake::Thread;
 use crate::pki::{Authority, Leaf};
 
-/// It serves until it is dropped.
+/// It serves as long as its thread is there.
 pub struct Upstream {
     mtls: SocketAddr,
     plain: SocketAddr,
     wish: Arc<Wish>,
-    stop: Option<watch::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// One request as it arrived.
@@ -42,25 +38,17 @@ impl Upstream {
     ///
     /// # Errors
     /// It cannot listen.
-    pub fn start(authority: &Authority, core: Core) -> anyhow::Result<Self> {
+    pub fn start(authority: &Authority, thread: &Thread) -> anyhow::Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(server_config(authority)?));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let (mtls, plain) = runtime.block_on(async { tokio::try_join!(listen(), listen()) })?;
-        let (stop, stopped) = watch::channel(());
-        let mut upstream = Self {
-            mtls: mtls.local_addr()?,
-            plain: plain.local_addr()?,
-            wish: Arc::default(),
-            stop: Some(stop),
-            thread: None,
+        let _tasks = thread.tasks().enter();
+        let listen = || -> std::io::Result<TcpListener> {
+            let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
         };
-        let wish = upstream.wish.clone();
-        let serve = move || {
-            core.take();
-            runtime.block_on(serve(mtls, plain, tls, wish, stopped));
-        };
-        upstream.thread = Some(std::thread::Builder::new().name("upstream".into()).spawn(serve)?);
+        let (mtls, plain) = (listen()?, listen()?);
+        let upstream = Self { mtls: mtls.local_addr()?, plain: plain.local_addr()?, wish: Arc::default() };
+        tokio::spawn(serve(mtls, plain, tls, upstream.wish.clone()));
         Ok(upstream)
     }
 
@@ -83,15 +71,6 @@ impl Upstream {
         act()?;
         let seen = self.wish.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         seen.context("nothing came to the upstream")
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -118,13 +97,7 @@ fn server_config(authority: &Authority) -> anyhow::Result<ServerConfig> {
         .with_single_cert(chain, key)?)
 }
 
-async fn serve(
-    mtls: TcpListener,
-    plain: TcpListener,
-    tls: TlsAcceptor,
-    wish: Arc<Wish>,
-    mut stop: watch::Receiver<()>,
-) {
+async fn serve(mtls: TcpListener, plain: TcpListener, tls: TlsAcceptor, wish: Arc<Wish>) {
     loop {
         tokio::select! {
             accepted = mtls.accept() => if let Ok((stream, _)) = accepted {
@@ -134,7 +107,6 @@ async fn serve(
                 let _ = stream.set_nodelay(true);
                 tokio::spawn(answer(stream, NOBODY.to_owned(), |_| ()));
             },
-            _ = stop.changed() => return,
         }
     }
 }

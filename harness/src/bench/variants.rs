@@ -21,6 +21,9 @@ pub struct Variant {
     /// Whether it needs plugins of Kong's own.
     #[serde(default)]
     kongs_own: bool,
+    /// Whether it needs filters of Envoy's own.
+    #[serde(default)]
+    envoys_own: bool,
     /// A filter that it needs beside `mtls-policy`.
     #[serde(default)]
     pub filter: Option<String>,
@@ -33,7 +36,8 @@ impl Variant {
     pub fn lacked_by(&self, gateway: &dyn Gateway) -> Option<&'static str> {
         let kongs_own = self.kongs_own.then_some(Ability::KongsOwn);
         let filters = self.filter.is_some().then_some(Ability::RunsFilters);
-        kongs_own.into_iter().chain(filters).find_map(|needed| gateway.lacks(needed))
+        let envoys_own = self.envoys_own.then_some(Ability::EnvoysOwn);
+        kongs_own.into_iter().chain(envoys_own).chain(filters).find_map(|needed| gateway.lacks(needed))
     }
 }
 

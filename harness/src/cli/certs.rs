@@ -1,7 +1,11 @@
 //! `harness certs`: certificates for mutual TLS.
 
 mod generate;
-mod secrets;
+mod inspect;
+mod renew;
+mod revoke;
+mod rotate_ca;
+mod watch;
 
 use clap::Subcommand;
 
@@ -9,10 +13,25 @@ use clap::Subcommand;
 pub(super) enum Verb {
     /// Make an authority, a server certificate and client certificates, and Kubernetes Secrets of them
     Generate(generate::Generate),
+    /// What there is to know about certificates in files, directories and Secrets, or of a server
+    Inspect(inspect::Inspect),
+    /// New keys and certificates in the place of some, from the same authority and under the same names
+    Renew(renew::Renew),
+    /// Say that certificates are not vouched for any more, in a list that servers and gateways check (ca.crl)
+    Revoke(revoke::Revoke),
+    /// Another authority in the place of one, in three steps without a hop that fails
+    RotateCa(rotate_ca::RotateCa),
+    /// Renew certificates before they expire, again and again or once
+    Watch(watch::Watch),
 }
 
 pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Generate(generate) => generate::run(generate),
+        Verb::Inspect(inspect) => inspect::run(inspect),
+        Verb::Renew(renew) => renew::run(renew),
+        Verb::Revoke(revoke) => revoke::run(revoke),
+        Verb::RotateCa(rotate) => rotate_ca::run(rotate),
+        Verb::Watch(watch) => watch::run(watch),
     }
 }

@@ -1,7 +1,9 @@
 //! `harness dogcatcher`: the mock API, alone.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -28,6 +30,12 @@ pub(super) struct Typed {
     /// Where plain HTTP is served; `none`: nowhere
     #[arg(long, default_value = "127.0.0.1:5000", value_parser = address_or_none)]
     http: AddressOrNone,
+    /// Lists of what the client authorities have revoked; without it, nobody asks
+    #[arg(long, value_name = "FILE")]
+    crl: Option<PathBuf>,
+    /// Seconds between looks at the files; what is good in them is taken over, what is not changes nothing
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    reload_interval: u64,
     /// Keys of which X-API-Key must be one, comma-separated
     #[arg(long, env = "API_KEYS", hide_env_values = true, value_delimiter = ',')]
     api_keys: Vec<String>,
@@ -51,29 +59,16 @@ fn address_or_none(typed: &str) -> Result<AddressOrNone, String> {
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
-    let Typed { cert_dir, mtls_enabled, mtls, http, api_keys, api_key_required } = typed;
+    let Typed { cert_dir, mtls_enabled, mtls, http, crl, reload_interval, api_keys, api_key_required } =
+        typed;
     if api_key_required && api_keys.is_empty() {
         anyhow::bail!("an API key is required, but there is none: give --api-keys (or API_KEYS)");
     }
-    let read = |name: &str| {
-        let path = cert_dir.join(name);
-        std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}; `harness certs generate` makes it", path.display()))
-    };
-    let tls = match mtls_enabled {
-        true => Some(Tls {
-            chain: read("server.crt")?,
-            key: read("server.key")?,
-            client_authorities: read("ca.crt")?,
-            client_certificate: ClientCertificate::Demanded,
-            versions: Versions::Both,
-            sessions: Sessions::Tickets,
-        }),
-        false => None,
-    };
+    let read = || read(&cert_dir, crl.as_deref());
+    let tls = mtls_enabled.then(read).transpose()?;
     let dogcatcher = Dogcatcher::start(&Options {
         http: http.0,
-        mtls: tls.map(|tls| (mtls, tls)),
+        mtls: tls.clone().map(|tls| (mtls, tls)),
         api_keys: if api_key_required { api_keys } else { Vec::new() },
     })?;
     let signals = Signals::catch()?;
@@ -83,7 +78,63 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     if let Some(address) = dogcatcher.mtls() {
         print(&format!("mtls https://{address}\n"))?;
     }
-    signals.until_stopped(|| Ok(()));
+    let mut files = Files { in_force: tls, refused: None };
+    signals.until_stopped_every(Duration::from_secs(reload_interval), || files.look(read, &dogcatcher));
     dogcatcher.stop();
     Ok(())
+}
+
+fn read(cert_dir: &Path, crl: Option<&Path>) -> anyhow::Result<Tls> {
+    let text = |path: &Path, made_by: &str| {
+        std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}; `harness certs {made_by}` makes it", path.display()))
+    };
+    let own = |name: &str| text(&cert_dir.join(name), "generate");
+    Ok(Tls {
+        chain: own("server.crt")?,
+        key: own("server.key")?,
+        client_authorities: own("ca.crt")?,
+        client_revocations: crl.map(|path| text(path, "revoke")).transpose()?,
+        client_certificate: ClientCertificate::Demanded,
+        versions: Versions::Both,
+        sessions: Sessions::Tickets,
+    })
+}
+
+/// What is in force of the files.
+struct Files {
+    /// `None`: plain HTTP alone is served.
+    in_force: Option<Tls>,
+    /// Why the newest is not; told once.
+    refused: Option<String>,
+}
+
+impl Files {
+    fn look(&mut self, read: impl Fn() -> anyhow::Result<Tls>, dogcatcher: &Dogcatcher) {
+        let Some(in_force) = &mut self.in_force else { return };
+        let news = read().and_then(|tls| match tls == *in_force {
+            true => Ok(false),
+            false => {
+                dogcatcher.set_tls(&tls)?;
+                *in_force = tls;
+                Ok(true)
+            }
+        });
+        // Nobody is left to be told when stderr is closed.
+        match news {
+            Ok(false) => self.refused = None,
+            Ok(true) => {
+                self.refused = None;
+                let _ = writeln!(io::stderr(), "took over what is new in the files");
+            }
+            Err(reason) => {
+                let reason = Some(format!("{reason:#}"));
+                if self.refused != reason {
+                    let why = reason.as_deref().unwrap_or_default();
+                    let _ = writeln!(io::stderr(), "refused, all stays as it was: {why}");
+                    self.refused = reason;
+                }
+            }
+        }
+    }
 }

@@ -4,11 +4,13 @@ mod bench;
 mod certs;
 mod conformance;
 mod demo;
+mod doctor;
 mod dogcatcher;
 mod e2e;
 mod envoy;
 mod gateway;
 mod keys;
+mod kong;
 mod signals;
 mod up;
 mod which_gateway;
@@ -34,11 +36,13 @@ pub fn main() -> ExitCode {
         Verb::Certs(verb) => certs::run(verb),
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
+        Verb::Doctor(typed) => doctor::run(typed),
         Verb::Dogcatcher(typed) => dogcatcher::run(typed),
         Verb::E2e(typed) => e2e::run(typed),
         Verb::Envoy(verb) => envoy::run(verb),
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
+        Verb::Kong(verb) => kong::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -70,6 +74,8 @@ enum Verb {
     Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
     Demo(demo::Typed),
+    /// Which hop from the gateway to the upstream is broken, why, and what to do
+    Doctor(doctor::Typed),
     /// The mock API that demands mutual TLS, alone
     Dogcatcher(dogcatcher::Typed),
     /// Your own config and your own cases, with a mock upstream
@@ -82,6 +88,9 @@ enum Verb {
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// A real Kong
+    #[command(subcommand)]
+    Kong(kong::Verb),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }

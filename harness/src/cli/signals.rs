@@ -1,6 +1,7 @@
 //! Signals that end a verb, or have it reload.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +26,21 @@ impl Signals {
         let hang_up = signal(SignalKind::hangup())?;
         drop(within);
         Ok(Self { runtime, terminate, interrupt, hang_up })
+    }
+
+    /// Does something at once and then every `interval`, until SIGTERM or SIGINT; on SIGHUP sooner.
+    pub(super) fn until_stopped_every(mut self, interval: Duration, mut act: impl FnMut()) {
+        self.runtime.block_on(async {
+            loop {
+                act();
+                tokio::select! {
+                    _ = self.terminate.recv() => return,
+                    _ = self.interrupt.recv() => return,
+                    _ = self.hang_up.recv() => {}
+                    () = tokio::time::sleep(interval) => {}
+                }
+            }
+        });
     }
 
     /// Waits for SIGTERM or SIGINT. On each SIGHUP before, reloads, and says what came of it; a reload that fails

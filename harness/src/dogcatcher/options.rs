@@ -15,7 +15,7 @@ pub struct Options {
 }
 
 /// TLS as the server offers it. No `Debug`: it holds a private key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Tls {
     /// The server's chain, PEM.
     pub chain: String,
@@ -23,6 +23,8 @@ pub struct Tls {
     pub key: String,
     /// Authorities of which client certificates have to be, PEM.
     pub client_authorities: String,
+    /// Lists of what these authorities, and those between, have revoked, PEM; one of each. `None`: nothing is looked up.
+    pub client_revocations: Option<String>,
     pub client_certificate: ClientCertificate,
     pub versions: Versions,
     pub sessions: Sessions,

@@ -1,13 +1,10 @@
 //! What a TLS handshake told about the other side.
 
-use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ServerConnection};
-use sha2::{Digest, Sha256};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::ledger::{Client, Connection};
+use crate::pki::inspect::Certificate;
 
 /// A connection without TLS.
 pub(super) fn plain(number: u64) -> Connection {
@@ -27,32 +24,8 @@ pub(super) fn secured(number: u64, tls: &ServerConnection) -> Connection {
 }
 
 fn client(chain: &[CertificateDer<'_>]) -> Option<Client> {
-    let leaf = chain.first()?;
-    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
-    let sans = parsed.subject_alternative_name().ok().flatten();
-    Some(Client {
-        subject: parsed.subject().to_string(),
-        common_name: (parsed.subject().iter_common_name().next())
-            .and_then(|name| name.as_str().ok())
-            .map(str::to_owned),
-        sans: sans.map(|sans| sans.value.general_names.iter().map(name).collect()).unwrap_or_default(),
-        serial: format!("{:x}", Bytes::copy_from_slice(parsed.raw_serial())),
-        fingerprint: format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(leaf))),
-        chain_length: chain.len(),
-    })
-}
-
-fn name(name: &GeneralName<'_>) -> String {
-    match name {
-        GeneralName::DNSName(name) => format!("DNS:{name}"),
-        GeneralName::URI(uri) => format!("URI:{uri}"),
-        GeneralName::IPAddress(bytes) => match **bytes {
-            [a, b, c, d] => format!("IP:{}", std::net::Ipv4Addr::new(a, b, c, d)),
-            ref bytes => <[u8; 16]>::try_from(bytes).map_or_else(
-                |_| format!("IP:{bytes:?}"),
-                |octets| format!("IP:{}", std::net::Ipv6Addr::from(octets)),
-            ),
-        },
-        other => other.to_string(),
-    }
+    let leaf = Certificate::of(chain.first()?.clone().into_owned())?;
+    let common_name = leaf.common_name();
+    let Certificate { subject, names: sans, serial, sha256: fingerprint, .. } = leaf;
+    Some(Client { subject, common_name, sans, serial, fingerprint, chain_length: chain.len() })
 }

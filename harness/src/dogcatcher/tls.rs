@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -53,9 +53,18 @@ fn verifier(tls: &Tls) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let mut lists = Vec::new();
+    if let Some(pem) = &tls.client_revocations {
+        for list in CertificateRevocationListDer::pem_slice_iter(pem.as_bytes()) {
+            lists.push(list.context("the lists of what is revoked")?);
+        }
+        anyhow::ensure!(!lists.is_empty(), "the lists of what is revoked: no PEM block \"X509 CRL\"");
+    }
+    // As OpenSSL has it: a list that is out of date says nothing, and what nothing is said of is refused.
+    let verifier = verifier.with_crls(lists).enforce_revocation_expiration();
     let verifier = match tls.client_certificate {
         ClientCertificate::Asked => verifier.allow_unauthenticated(),
         ClientCertificate::Demanded | ClientCertificate::NotAsked => verifier,
     };
-    verifier.build().context("the client authorities")
+    verifier.build().context("the client authorities and what they have revoked")
 }

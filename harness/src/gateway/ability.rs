@@ -7,8 +7,12 @@ pub enum Ability {
     AnswersEarly,
     /// Refuses an upstream whose chain is longer than `tls_verify_depth` allows.
     BoundsChains,
+    /// Compares an upstream's certificate with other names than its host's (`upstream_names`).
+    ChecksNames,
     /// Decides when the last of the gateway's own plugins has run.
     DecidesLast,
+    /// Has Envoy's own filters, in a route's chain.
+    EnvoysOwn,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Tells Kong's own plugins of the policy's consumers.
@@ -27,6 +31,10 @@ pub enum Ability {
     RestartsWorkers,
     /// Runs filters.
     RunsFilters,
+    /// Knows whether an upstream has asked for a client certificate (`require_certificate_request`).
+    SeesRequests,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
+    /// Tells Prometheus what became of client certificates.
+    TellsMetrics,
 }

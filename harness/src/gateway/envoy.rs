@@ -7,6 +7,7 @@
 //! | mtls-policy and other filters | the route's own `filter_chain`; one VM per worker for all filters of one name |
 //! | a client certificate, under one trust | a cluster; certificate, key and trust anchors by SDS |
 //! | which of them | the route's cluster by a matcher over filter state |
+//! | a filter whose file is `NAME.envoy.json` | Envoy's own filter of the type that the file names, under the filter's config |
 //! | ca_file, ca_certificates | a validation context that wants the service's host as a DNS name |
 //!
 //! **Why a cluster for each identity.** Clusters share neither connections nor TLS sessions: identities are apart by
@@ -102,8 +103,14 @@ impl Gateway for Envoy {
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
+            Ability::TellsMetrics => Some("Envoy tells statistics of its own, under names of its own"),
+            Ability::SeesRequests => {
+                Some("Envoy does not tell whether an upstream has asked for a certificate")
+            }
             Ability::AnswersEarly
+            | Ability::ChecksNames
             | Ability::DecidesLast
+            | Ability::EnvoysOwn
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions

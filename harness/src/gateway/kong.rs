@@ -98,7 +98,10 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::RefusesEarlyPlaintext => {
             Some("the nginx of Kong 3.9 takes plain HTTP before the handshake for an answer (CVE-2026-1642)")
         }
+        Ability::ChecksNames => Some("nginx compares an upstream's certificate with the host alone"),
+        Ability::SeesRequests => Some("nginx does not tell whether an upstream has asked for a certificate"),
         Ability::ResumesSessions => Some("Kong resumes no TLS session towards upstreams"),
+        Ability::EnvoysOwn => Some("Kong has none of Envoy's own filters"),
         Ability::DecidesLast if engine == Engine::Native => {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }
@@ -111,7 +114,8 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         | Ability::ReadsConsumersFiles
         | Ability::RestartsWorkers
         | Ability::RunsFilters
-        | Ability::StreamsProtocols => None,
+        | Ability::StreamsProtocols
+        | Ability::TellsMetrics => None,
     }
 }
 

@@ -1,15 +1,13 @@
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose,
-    SerialNumber,
-};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
-use super::{Algorithm, Error, Issued, Leaf, PrivateKey, Validity};
+use super::inspect::Certificate;
+use super::{Algorithm, Error, Issued, Leaf, PrivateKey, Subject, Validity};
 
 /// A request for a certificate that signs others, and does nothing else.
 #[derive(Clone, Debug)]
@@ -49,7 +47,7 @@ impl Ca {
     }
 
     fn params(&self, validity: Validity) -> Result<CertificateParams, Error> {
-        let mut params = params(&self.common_name, validity)?;
+        let mut params = params(&Subject::named(&self.common_name), validity)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(self.path_length));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(params)
@@ -59,6 +57,7 @@ impl Ca {
 /// A certificate authority with its key.
 pub struct Authority {
     identity: Issued,
+    certificate: Certificate,
     /// What a leaf has to send along: this certificate and those above it, but for the root, which the peer has.
     below: Vec<CertificateDer<'static>>,
     not_after: OffsetDateTime,
@@ -120,6 +119,22 @@ impl Authority {
     /// As [`Authority::issue`].
     pub fn issue_for(&self, leaf: &Leaf, key: PrivateKey) -> Result<Issued, Error> {
         let validity = self.within(leaf.validity, LEAF_DAYS)?;
+        self.issue_within(leaf, key, validity)
+    }
+
+    /// Signs a certificate for a new key in the place of one that exists; it ends with this authority where the other's
+    /// length of validity would be too long.
+    ///
+    /// # Errors
+    /// [`Error::Unlike`]; else see [`Error`].
+    pub fn renew(&self, certificate: &Certificate, validity: Option<Validity>) -> Result<Issued, Error> {
+        let leaf = Leaf::like(certificate)?;
+        let validity = validity.or(leaf.validity).map_or_else(|| Validity::days(LEAF_DAYS), Ok)?;
+        let key = PrivateKey::generate(leaf.key_algorithm())?;
+        self.issue_within(&leaf, key, validity.until(self.not_after))
+    }
+
+    fn issue_within(&self, leaf: &Leaf, key: PrivateKey, validity: Validity) -> Result<Issued, Error> {
         let chain = self.sign(&leaf.params(validity)?, &key)?;
         Ok(Issued::new(chain, key, validity))
     }
@@ -133,6 +148,12 @@ impl Authority {
     #[must_use]
     pub fn der(&self) -> &CertificateDer<'static> {
         self.identity.der()
+    }
+
+    /// What its certificate says.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 
     #[must_use]
@@ -179,8 +200,10 @@ impl Authority {
         let validity =
             Validity::between(validity.not_before.to_datetime(), validity.not_after.to_datetime())?;
         let not_after = validity.not_after();
-        let below = chain.iter().filter(|certificate| !is_root(certificate)).cloned().collect();
-        Ok(Self { below, not_after, path_length, identity: Issued::new(chain, key, validity) })
+        let mut below: Vec<_> = chain.iter().filter(|certificate| !is_root(certificate)).cloned().collect();
+        below.dedup();
+        let certificate = Certificate::of(own.clone()).ok_or(Error::Unreadable)?;
+        Ok(Self { certificate, below, not_after, path_length, identity: Issued::new(chain, key, validity) })
     }
 
     /// The validity asked for, or `days`; never longer than this authority's own.
@@ -192,27 +215,36 @@ impl Authority {
         }
     }
 
+    /// Its subjectKeyIdentifier, by which others find it; empty if it has none.
+    pub(super) fn key_identifier(&self) -> Vec<u8> {
+        let parsed = X509Certificate::from_der(self.der());
+        let extensions = parsed.iter().flat_map(|(_, parsed)| parsed.extensions());
+        let mut identifiers = extensions.filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
+            _ => None,
+        });
+        identifiers.next().unwrap_or_default()
+    }
+
+    pub(super) fn issuer(&self) -> Result<Issuer<'static, &KeyPair>, Error> {
+        Ok(Issuer::from_ca_cert_der(self.der(), self.key().pair())?)
+    }
+
     /// The new certificate, then what has to be sent along with it.
     fn sign(
         &self,
         params: &CertificateParams,
         key: &PrivateKey,
     ) -> Result<Vec<CertificateDer<'static>>, Error> {
-        let issuer = Issuer::from_ca_cert_der(self.der(), self.key().pair())?;
-        let certificate = params.signed_by(key.pair(), &issuer)?;
+        let certificate = params.signed_by(key.pair(), &self.issuer()?)?;
         Ok(std::iter::once(certificate.into()).chain(self.below.iter().cloned()).collect())
     }
 }
 
 /// What every certificate has: subject, validity, random serial number, key identifiers.
-pub(super) fn params(common_name: &str, validity: Validity) -> Result<CertificateParams, Error> {
-    if !(1..=64).contains(&common_name.chars().count()) {
-        return Err(Error::CommonName(common_name.to_owned()));
-    }
-    let mut subject = DistinguishedName::new();
-    subject.push(DnType::CommonName, common_name);
+pub(super) fn params(subject: &Subject, validity: Validity) -> Result<CertificateParams, Error> {
     let mut params = CertificateParams::default();
-    params.distinguished_name = subject;
+    params.distinguished_name = subject.distinguished()?;
     params.not_before = validity.not_before();
     params.not_after = validity.not_after();
     params.serial_number = Some(random_serial()?);

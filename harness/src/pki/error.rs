@@ -23,6 +23,10 @@ pub enum Error {
     Random,
     /// The library refused; its reason.
     Rejected(rcgen::Error),
+    /// A list of revoked certificates that another authority signed, or nobody.
+    OthersList,
+    /// What a certificate says that cannot be said again here.
+    Unlike(String),
     /// The certificate is not X.509 as RFC 5280 has it.
     Unreadable,
 }
@@ -47,6 +51,12 @@ impl fmt::Display for Error {
             }
             Self::Random => f.write_str("the system gives no random bytes"),
             Self::Rejected(reason) => reason.fmt(f),
+            Self::OthersList => {
+                f.write_str("the list of revoked certificates is not signed by this authority")
+            }
+            Self::Unlike(what) => {
+                write!(f, "it cannot be renewed here, because of {what}: renew it where it was issued")
+            }
             Self::Unreadable => f.write_str("the certificate cannot be read as X.509"),
         }
     }

@@ -67,7 +67,8 @@ impl Issued {
 }
 
 /// One certificate as PEM.
-pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
+#[must_use]
+pub fn pem(certificate: &CertificateDer<'_>) -> String {
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     pem::encode_config(&Pem::new("CERTIFICATE", certificate.as_ref()), config)
 }

@@ -2,6 +2,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED2551
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::Error;
+use super::inspect::PublicKey;
 
 /// What kind of key. RSA is not offered: ring cannot generate it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -10,6 +11,19 @@ pub enum Algorithm {
     EcdsaP256,
     EcdsaP384,
     Ed25519,
+}
+
+impl Algorithm {
+    /// That of a key that exists, or the default where such keys cannot be generated.
+    pub(super) fn like(key: &PublicKey) -> Self {
+        match key {
+            PublicKey::Ec(curve) if curve == "P-384" => Self::EcdsaP384,
+            PublicKey::Ed25519 => Self::Ed25519,
+            PublicKey::Ec(_) | PublicKey::Ed448 | PublicKey::Other(_) | PublicKey::Rsa { .. } => {
+                Self::default()
+            }
+        }
+    }
 }
 
 /// A private key, PKCS#8. No `Debug`, no `Display`: it has no business in a log.

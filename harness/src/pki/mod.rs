@@ -21,10 +21,16 @@
 mod authority;
 mod error;
 mod files;
+pub mod inspect;
 mod issued;
 mod key;
 mod leaf;
+mod manifest;
 mod name;
+mod placed;
+mod revocation;
+pub mod rotation;
+mod subject;
 mod validity;
 
 #[cfg(test)]
@@ -33,8 +39,12 @@ mod tests;
 pub use authority::{Authority, Ca};
 pub use error::Error;
 pub use files::{Access, Batch, Existing};
-pub use issued::Issued;
+pub use issued::{Issued, pem};
 pub use key::{Algorithm, PrivateKey};
 pub use leaf::Leaf;
+pub use manifest::Manifest;
 pub use name::{InvalidNames, Name, Names};
+pub use placed::{AuthorityFiles, IdentityFiles};
+pub use revocation::{Reason, Revocations};
+pub use subject::Subject;
 pub use validity::Validity;

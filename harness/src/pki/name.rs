@@ -22,6 +22,21 @@ impl Name {
             .ok_or_else(|| InvalidNames(vec![uri.to_owned()]))
     }
 
+    /// As [`inspect`](super::inspect) writes it; `None`: of a kind that is not made here.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("DNS" | "IP", name) => name.parse().ok().or_else(|| {
+                // What others have issued need not be a DNS name as we have it: `_x.y`, say.
+                Ia5String::try_from(name).ok().map(|name| Self(SanType::DnsName(name)))
+            }),
+            ("URI", uri) => Ia5String::try_from(uri).ok().map(|uri| Self(SanType::URI(uri))),
+            ("email", address) => {
+                Ia5String::try_from(address).ok().map(|address| Self(SanType::Rfc822Name(address)))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn san(&self) -> SanType {
         self.0.clone()
     }
@@ -48,7 +63,9 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             SanType::IpAddress(address) => address.fmt(f),
-            SanType::DnsName(name) | SanType::URI(name) => f.write_str(name.as_str()),
+            SanType::DnsName(name) | SanType::Rfc822Name(name) | SanType::URI(name) => {
+                f.write_str(name.as_str())
+            }
             // No constructor makes another kind.
             _ => Ok(()),
         }

@@ -10,6 +10,9 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// Clocks of machines that meet differ by seconds; by minutes where nobody keeps them.
+    pub(super) const BACKDATE: Duration = Duration::minutes(5);
+
     /// # Errors
     /// [`Error::EmptyValidity`]: the end is not after the beginning.
     pub fn between(not_before: OffsetDateTime, not_after: OffsetDateTime) -> Result<Self, Error> {
@@ -23,7 +26,7 @@ impl Validity {
     /// [`Error::EmptyValidity`]: beyond the year 9999, or negative.
     pub fn lasting(length: Duration) -> Result<Self, Error> {
         let now = OffsetDateTime::now_utc();
-        Self::between(now - BACKDATE, now.checked_add(length).ok_or(Error::EmptyValidity)?)
+        Self::between(now - Self::BACKDATE, now.checked_add(length).ok_or(Error::EmptyValidity)?)
     }
 
     /// As [`Validity::lasting`].
@@ -63,6 +66,3 @@ impl Validity {
         Self { not_after: self.not_after.min(limit), ..self }
     }
 }
-
-/// Clocks of machines that meet differ by seconds; by minutes where nobody keeps them.
-const BACKDATE: Duration = Duration::minutes(5);

@@ -71,6 +71,7 @@ impl Stack {
             chain: own.chain_pem(),
             key: own.key().pem(),
             client_authorities: authority.pem(),
+            client_revocations: None,
             client_certificate: ClientCertificate::Demanded,
             versions: Versions::Both,
             sessions: Sessions::None,
@@ -166,6 +167,14 @@ impl Stack {
         self.put(client, &issued.chain_pem(), &issued.key().pem(), &self.authority.pem())
     }
 
+    /// Puts lists of what is revoked where a config finds them that names [`REVOCATIONS`].
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn put_revocations(&self, lists: &str) -> anyhow::Result<()> {
+        Ok(Secret::at(self.places.secrets.join("revocations")).replace(&[("ca.crl", lists)])?)
+    }
+
     /// Puts any content where the gateway finds a client certificate, broken content too.
     ///
     /// # Errors
@@ -184,6 +193,9 @@ fn secret(places: &Places, first_client: &str, client: &str) -> Secret {
 fn pair<'a>(chain: &'a str, key: &'a str, authorities: &'a str) -> [(&'static str, &'a str); 3] {
     [("tls.crt", chain), ("tls.key", key), ("ca.crt", authorities)]
 }
+
+/// A `crl_file` of configs, in their usual place.
+pub const REVOCATIONS: &str = "/etc/secrets/revocations/ca.crl";
 
 /// The system chooses.
 pub const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -12,6 +12,9 @@ local min = math.min
 local concat = table.concat
 
 
+local DAY = 86400
+
+
 -- By config. Kong hands the very table that it configured to every request, and drops it with the config; so an
 -- instance must not refer to it.
 local instances = setmetatable({}, { __mode = "k" })
@@ -55,6 +58,9 @@ local function build(conf)
     verify = conf.tls_verify,
     depth = conf.tls_verify_depth,
     anchors = conf.tls_verify and anchors_of(conf) or nil,
+    revocations = conf.crl_file and sources.revocations_file(conf.crl_file) or nil,
+    -- seconds; configs that a control plane of before knows nothing of it
+    warn_ahead = (conf.expiry_warning or 0) * DAY,
     -- what services and upstreams name by themselves, by id
     entities = {},
   }, Instance_mt)

@@ -61,7 +61,7 @@ local function prepare()
     { "service", "route", "certificate", "outcome" })
   seconds_left = prometheus:gauge(
     "upstream_mtls_expiry_seconds",
-    "Seconds until the client certificate, or the first of the trust anchors, expires",
+    "Seconds until the client certificate, the first of the trust anchors or the first of the CRLs expires",
     { "name", "source" },
     prometheus.LOCAL_STORAGE)
   reloaded = prometheus:gauge(
@@ -102,6 +102,10 @@ local function observe(all)
 
     if instance.anchors then
       observe_one("", instance.anchors)
+    end
+
+    if instance.revocations then
+      observe_one("", instance.revocations)
     end
   end
 end

@@ -9,6 +9,7 @@ local identity = require("kong.plugins.upstream-mtls.identity").identity
 local instances = require "kong.plugins.upstream-mtls.instances"
 local internals = require "kong.plugins.upstream-mtls.internals"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
+local with_revocations = require("kong.plugins.upstream-mtls.pem").with_revocations
 
 
 local kong = kong
@@ -19,6 +20,7 @@ local setmetatable = setmetatable
 local WEAK = { __mode = "k" }
 local NOTHING = {}
 local NO_ANCHORS = "No trust anchors in force"
+local NO_REVOCATIONS = "No revocation lists in force"
 local NO_CERTIFICATE = "No client certificate in force"
 local TLS = { https = true, grpcs = true, wss = true }
 
@@ -73,6 +75,29 @@ end
 local function services_certificate(ctx, instance, service)
   local id = service.client_certificate and service.client_certificate.id or internals.upstream_certificate_id(ctx)
   return id and instance:certificate_entity(id), id
+end
+
+
+-- The anchors together with what their CAs have revoked; kept with the anchors for as long as both are in force.
+local function checked(anchors, revocations)
+  local by_revocations = anchors.checked
+  if not by_revocations then
+    by_revocations = setmetatable({}, WEAK)
+    anchors.checked = by_revocations
+  end
+
+  local known = by_revocations[revocations]
+  if not known then
+    local err
+    known, err = with_revocations(anchors, revocations)
+    if not known then
+      return nil, err
+    end
+
+    by_revocations[revocations] = known
+  end
+
+  return known
 end
 
 
@@ -182,6 +207,18 @@ local function begin(ctx, conf, chosen)
   request.anchors = anchors_entry and anchors_entry.in_force
   if anchors_entry and not request.anchors then
     return refuse(request, "no trust anchors", NO_ANCHORS, anchors_entry.place .. ": " .. anchors_entry.trouble)
+  end
+
+  local revocations_entry = instance.revocations
+  if revocations_entry then
+    local err = revocations_entry.trouble
+    if revocations_entry.in_force then
+      request.anchors, err = checked(request.anchors, revocations_entry.in_force)
+    end
+
+    if not revocations_entry.in_force or not request.anchors then
+      return refuse(request, "no revocation lists", NO_REVOCATIONS, revocations_entry.place .. ": " .. err)
+    end
   end
 
   local default = not (chosen or instance.default) and gate.default(ctx)

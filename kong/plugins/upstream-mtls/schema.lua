@@ -92,6 +92,30 @@ local function path(description)
 end
 
 
+local function validate_revocations(config)
+  if type(config.crl_file) == "string" and not config.tls_verify then
+    return nil, "tls_verify is false: what is revoked would not be looked up; leave crl_file out or set tls_verify"
+  end
+
+  return true
+end
+
+
+-- Options that other gateways have. Without a word, an admin would think that they count here.
+local function refused(field, why)
+  field.description = field.description .. " Refused here."
+  field.custom_validator = function(value)
+    if value ~= false then
+      return nil, "is not supported on Kong: " .. why
+    end
+
+    return true
+  end
+
+  return field
+end
+
+
 local client_certificate = {
   type = "record",
   fields = {
@@ -142,6 +166,21 @@ return {
               description = "The same as CA certificate entities.",
               type = "array", len_min = 1, elements = { type = "string", uuid = true },
           }, },
+          { crl_file = path "PEM file with a CRL of each CA in an upstream's chain, none of them out of date." },
+          { upstream_names = refused({
+              description = "Names of which an upstream's certificate must have one.",
+              type = "array", elements = { type = "string" },
+            }, "nginx compares an upstream's certificate with the service's host as a DNS name, no more"),
+          },
+          { require_certificate_request = refused({
+              description = "Whether an upstream must ask for a client certificate.",
+              type = "boolean",
+            }, "nginx does not tell whether an upstream has asked for one"),
+          },
+          { expiry_warning = {
+              description = "Days before a client certificate or a CA expires from which on that is logged.",
+              type = "integer", required = true, default = 30, between = { 0, 3650 },
+          }, },
           { tls_verify = {
               description = "Whether to verify the upstream's certificate. If false, the service's own setting holds.",
               type = "boolean", required = true, default = true,
@@ -163,6 +202,7 @@ return {
           { custom_entity_check = {
               field_sources = { "ca_file", "ca_certificates", "tls_verify" }, fn = validate_trust,
           }, },
+          { custom_entity_check = { field_sources = { "crl_file", "tls_verify" }, fn = validate_revocations } },
         },
     }, },
   },

@@ -81,6 +81,23 @@ local systems_anchors = {
 }
 
 
+local revocations = {
+  parse = function(texts)
+    return pem.parse_revocations(texts[1])
+  end,
+
+  complaint = function(value)
+    if ngx.time() > value.not_after then
+      return "out of date since " .. utc(value.not_after)
+    end
+  end,
+
+  describe = function(value)
+    return fmt("CRLs, the first of them good until %s", utc(value.not_after))
+  end,
+}
+
+
 local function source(kind, place, read)
   local entry = known[place]
   if not entry then
@@ -175,6 +192,14 @@ local function anchors_file(path)
 end
 
 
+--- A PEM file with the CRLs of CAs.
+local function revocations_file(path)
+  return source(revocations, "crl_file " .. path, function()
+    return read_files({ path })
+  end)
+end
+
+
 --- CA certificate entities of Kong's, by their ids.
 local function anchors_entities(ids)
   return source(anchors, "CA certificate entities " .. concat(ids, ", "), function()
@@ -220,6 +245,7 @@ return {
   certificate_entity = certificate_entity,
   certificate_inline = certificate_inline,
   anchors_file = anchors_file,
+  revocations_file = revocations_file,
   anchors_entities = anchors_entities,
   anchors_of_kong = anchors_of_kong,
   look = look,

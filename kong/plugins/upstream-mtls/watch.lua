@@ -1,6 +1,7 @@
 --- Looks at certificates and trust anchors again and again, in each worker by itself.
 
 
+local expiry = require "kong.plugins.upstream-mtls.expiry"
 local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
 local sources = require "kong.plugins.upstream-mtls.sources"
@@ -25,6 +26,7 @@ local function look()
     kong.log.err("looking at the client certificates failed: ", err)
   end
 
+  expiry.look(instances.all)
   metrics.observe(instances.all)
 end
 

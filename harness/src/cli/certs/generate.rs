@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::secrets::Secret;
 use crate::cli::{Usage, is_plain_name, print, rfc3339};
+use crate::kubernetes::Secret;
 use crate::pki::{Access, Algorithm, Authority, Batch, Ca, Existing, Issued, Leaf, Names, Validity};
 
 /// What was typed.
@@ -127,8 +127,8 @@ impl Plan {
 
         let mut batch = Batch::new(&self.directory);
         let mut secrets = vec![
-            Secret::of_authority("mtls-ca", "default", &authority),
-            Secret::of_identity("dogcatcher-server-cert", "default", &server, &authority),
+            Secret::of_authority("mtls-ca", "default", "kong", &authority.pem()),
+            secret("dogcatcher-server-cert", "default", &server, &authority),
         ];
         let mut certificates = vec![Certificate {
             common_name: AUTHORITY.to_owned(),
@@ -144,7 +144,7 @@ impl Plan {
             let mut files = add(&mut batch, name, client.chain_pem(), client.key().pem());
             files.push(format!("{name}.pem"));
             batch.add(&format!("{name}.pem"), Access::Owner, client.chain_pem() + &client.key().pem());
-            secrets.push(Secret::of_identity(&format!("{name}-cert"), "kong", &client, &authority));
+            secrets.push(secret(&format!("{name}-cert"), "kong", &client, &authority));
             certificates.push(Certificate::of(&client, "client", name, &Names::default(), files));
         }
         batch.add(SECRETS, Access::Owner, Secret::document(&secrets));
@@ -213,6 +213,10 @@ impl Report {
         text.push_str("\nOnly you can read the private keys. Whoever has ca.key can be any client: keep it away from servers.\n");
         text
     }
+}
+
+fn secret(name: &str, namespace: &str, identity: &Issued, authority: &Authority) -> Secret {
+    Secret::of_identity(name, namespace, &identity.chain_pem(), &identity.key().pem(), &authority.pem())
 }
 
 fn add(batch: &mut Batch, name: &str, certificate: String, key: String) -> Vec<String> {

@@ -14,7 +14,7 @@ mod upstream_mtls;
 pub use host::{HostMatch, HostName, split_port};
 pub use model::{
     CaCertificate, Certificate, CertificateSource, ClientCertificate, Config, Filter, HeaderMatch, PathMatch,
-    PemPair, Protocol, Route, Service, Trust, UpstreamMtls,
+    PemPair, Protocol, Route, Service, Trust, UpstreamMtls, UpstreamName,
 };
 pub use read::{load, parse};
 

@@ -175,8 +175,25 @@ pub struct UpstreamMtls {
     /// What the upstream's certificate must chain to. `None` where `tls_verify` is off.
     pub trust: Option<Trust>,
     pub tls_verify_depth: u8,
+    /// Lists of what the upstream's authorities have revoked; only where there is trust.
+    pub revocations: Option<PathBuf>,
+    /// Names of which the upstream's certificate must have one, instead of the service's host; only where there is
+    /// trust. Empty: the host.
+    pub upstream_names: Vec<UpstreamName>,
+    /// Whether an upstream that asks for no client certificate is refused.
+    pub requires_request: bool,
+    /// How long before a client certificate or a trust anchor expires that is told.
+    pub expiry_warning: Duration,
     /// Between looks at the files.
     pub reload_interval: Duration,
+}
+
+/// A name that an upstream's certificate may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamName {
+    Dns(String),
+    /// As it stands in the certificate, byte for byte: a SPIFFE ID, say.
+    Uri(String),
 }
 
 /// A client certificate by name.

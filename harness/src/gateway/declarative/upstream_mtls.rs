@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::certificate::{Environment, pair};
 use super::names::Names;
-use super::{CertificateSource, ClientCertificate, Trust, UpstreamMtls};
+use super::{CertificateSource, ClientCertificate, Trust, UpstreamMtls, UpstreamName};
 use crate::document::{Fields, Place, Value, nearest};
+use crate::pki::Name;
 
 /// What the config may refer to.
 pub(super) struct Entities<'e> {
@@ -33,6 +34,16 @@ pub(super) fn upstream_mtls(mut fields: Fields<'_>, entities: &Entities<'_>) -> 
         Some(name.to_owned())
     });
     let trust = trust(&mut fields, entities);
+    let revocations = fields.get("crl_file").and_then(|place| {
+        needs_trust(&place, trust.as_ref());
+        path_at(&place)
+    });
+    let upstream_names = fields.get("upstream_names").map(|place| {
+        needs_trust(&place, trust.as_ref());
+        names_at(&place)
+    });
+    let requires_request = fields.get("require_certificate_request").and_then(|place| place.boolean());
+    let expiry_warning = fields.get("expiry_warning").and_then(|place| place.integer(0..=3650));
     let depth = fields.get("tls_verify_depth").and_then(|place| place.integer(0..=64));
     let interval = fields.get("reload_interval").and_then(|place| interval_at(&place));
     fields.finish();
@@ -41,6 +52,10 @@ pub(super) fn upstream_mtls(mut fields: Fields<'_>, entities: &Entities<'_>) -> 
         client_certificate,
         trust,
         tls_verify_depth: depth.and_then(|depth| depth.try_into().ok()).unwrap_or(1),
+        revocations,
+        upstream_names: upstream_names.unwrap_or_default(),
+        requires_request: requires_request.unwrap_or(false),
+        expiry_warning: DAY * expiry_warning.and_then(|days| days.try_into().ok()).unwrap_or(30),
         reload_interval: interval.unwrap_or(Duration::from_secs(10)),
     }
 }
@@ -121,8 +136,47 @@ fn trust(fields: &mut Fields<'_>, entities: &Entities<'_>) -> Option<Trust> {
     Some(trust)
 }
 
+fn needs_trust(place: &Place<'_>, trust: Option<&Trust>) {
+    if trust.is_none() {
+        place.problem("without tls_verify and a CA nothing of the upstream's certificate is checked");
+    }
+}
+
+fn names_at(place: &Place<'_>) -> Vec<UpstreamName> {
+    let items = place.items();
+    if items.is_empty() {
+        place.problem("no name is given");
+    }
+    let name = |place: &Place<'_>| {
+        let text = place.string()?;
+        if is_uri(text) {
+            return Some(UpstreamName::Uri(text.to_owned()));
+        }
+        // An address is no DNS name, though Rust's parser takes both.
+        if text.parse::<std::net::IpAddr>().is_err() && !text.contains('*') && text.parse::<Name>().is_ok() {
+            return Some(UpstreamName::Dns(text.to_ascii_lowercase()));
+        }
+        place.problem(format_args!("{text:?} is neither a URI (spiffe://…) nor a DNS name"));
+        None
+    };
+    items.iter().filter_map(name).collect()
+}
+
+/// A scheme and something after it (RFC 3986, section 3), which is compared as it stands.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(known)
+        && !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn file(fields: &mut Fields<'_>, name: &'static str) -> Option<PathBuf> {
-    let place = fields.need(name)?;
+    path_at(&fields.need(name)?)
+}
+
+fn path_at(place: &Place<'_>) -> Option<PathBuf> {
     let path = place.string()?;
     if path.is_empty() {
         place.problem("an empty path");
@@ -160,3 +214,5 @@ fn interval_at(place: &Place<'_>) -> Option<Duration> {
         }
     }
 }
+
+const DAY: Duration = Duration::from_secs(86_400);

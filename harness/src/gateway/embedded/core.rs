@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::generation::Generation;
 use super::log::Log;
+use super::metrics::Metrics;
 use super::upstream::{Change, Pools, publish, refresh};
 use super::wasm::Filters;
 
@@ -21,6 +22,7 @@ pub(super) struct Core {
     pub(super) pools: Pools,
     pub(super) log: Log,
     pub(super) counters: Counters,
+    pub(super) metrics: Metrics,
     in_force: RwLock<Arc<Generation>>,
     /// Held by whoever changes what is in force, from what it looks at until it is done.
     changing: Mutex<()>,
@@ -40,6 +42,7 @@ impl Core {
             pools: Pools::default(),
             log,
             counters: Counters::default(),
+            metrics: Metrics::default(),
             in_force: RwLock::new(Arc::new(generation)),
             changing: Mutex::default(),
             reloads: Counters::default(),
@@ -78,6 +81,7 @@ impl Core {
         let in_force = self.in_force();
         let changes = refresh(&in_force.upstreams, &self.pools, now());
         changes.iter().for_each(|change| self.log.line(level(change), change));
+        self.tell_of_ends(&in_force);
         let next = in_force.consumers_files.look().and_then(|files| {
             files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)).transpose()
         });
@@ -99,6 +103,12 @@ impl Core {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         });
         changes.iter().for_each(|change| self.log.line(level(change), change));
+        self.tell_of_ends(&next);
+    }
+
+    fn tell_of_ends(&self, generation: &Generation) {
+        let expiring = generation.upstreams.expiring(now());
+        expiring.iter().for_each(|what| self.log.line(Level::Warn, what));
     }
 
     /// Until the next look at the files.

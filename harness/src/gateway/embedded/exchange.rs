@@ -17,9 +17,10 @@ use super::filtering::Filtering;
 use super::forward::{self, Forward};
 use super::generation::Generation;
 use super::headers::{self, Forwarded};
+use super::metrics::Place;
 use super::properties::{RequestProperties, SERVED_BY};
 use super::router::{Match, RouteRequest};
-use super::upstream::{Body, NoWay, Way};
+use super::upstream::{Body, NoWay, Terms, Way};
 use super::uri::Target;
 use crate::gateway::declarative::{Route, Service};
 
@@ -40,7 +41,9 @@ pub(super) async fn answer(
     let id = uuid::Uuid::new_v4().simple().to_string();
     let format = failure::format(request.headers());
     let exchange = Exchange { core, connection, id: &id, began };
-    let (by, mut response) = match exchange.run(request).await {
+    let generation = core.in_force();
+    let mut place = Place::default();
+    let (by, mut response) = match exchange.run(&generation, request, &mut place).await {
         Ok(answered) => answered,
         Err(Failed { failure, why }) => {
             core.log.line(failure.level(), format_args!("request {id}: {}: {why}", failure.name()));
@@ -48,6 +51,8 @@ pub(super) async fn answer(
         }
     };
     core.counters.count(by);
+    let source = if by == PROXIED { "service" } else { "kong" };
+    core.metrics.answered(place, response.status().as_u16(), source);
     let headers = response.headers_mut();
     if by != PROXIED {
         headers.insert(SERVER, HeaderValue::from_static(SERVED_BY));
@@ -68,14 +73,20 @@ struct Exchange<'e> {
 }
 
 impl Exchange<'_> {
-    async fn run(&self, request: Request<Incoming>) -> Result<Answered, Failed> {
+    /// Says in `place` what the request is for, as soon as that is known.
+    async fn run<'g>(
+        &self,
+        generation: &'g Generation,
+        request: Request<Incoming>,
+        place: &mut Place<'g>,
+    ) -> Result<Answered, Failed> {
         let (mut head, body) = request.into_parts();
         let authority = acceptable(&head)?;
         let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
         let target = Target::parse(target).map_err(|error| Failed::new(Failure::BadRequest, error))?;
-        let generation = self.core.in_force();
-        let found = self.route(&generation, &head, &authority, &target)?;
+        let found = self.route(generation, &head, &authority, &target)?;
         let Found { index, route, service, way, prefix, upstream_uri } = found;
+        *place = Place { route: route.label(), service: service.label() };
 
         headers::strip_hop_by_hop(&mut head.headers);
         let mut properties = RequestProperties {
@@ -87,6 +98,7 @@ impl Exchange<'_> {
             now: OffsetDateTime::now_utc(),
             upstream_uri,
             selected: None,
+            refused: None,
             cleared: Vec::new(),
             shared: HashMap::new(),
         };
@@ -95,10 +107,12 @@ impl Exchange<'_> {
         let server = format!("kong:{}", self.connection.local.port());
         let mut filtering = Filtering::start(generation.chain(index));
         if let Some(response) = filtering.request(&mut head, &target, &server, &mut properties)? {
+            let (name, word) = properties.refused.unwrap_or_else(|| (String::new(), "nothing selected"));
+            self.tell(way, *place, &name, word);
             return Ok((ANSWERED_BY_FILTER, response));
         }
 
-        let terms = way.terms(properties.selected.as_deref(), properties.now).map_err(no_way)?;
+        let terms = self.terms(way, *place, &properties).map_err(no_way)?;
         let destination = &way.destination;
         let client = (self.core.pools.client(destination, &terms))
             .map_err(|error| Failed::new(Failure::NoCertificate, error))?;
@@ -109,6 +123,30 @@ impl Exchange<'_> {
         let mut response = forward.send(head, &properties.upstream_uri, body).await?;
         filtering.response(&mut response, &mut properties);
         Ok((PROXIED, response))
+    }
+
+    /// The terms for the upstream, and what becomes of a client certificate told in the plugin's words.
+    fn terms(&self, way: &Way, place: Place<'_>, properties: &RequestProperties<'_>) -> Result<Terms, NoWay> {
+        let selected = properties.selected.as_deref();
+        let terms = way.terms(selected, properties.now);
+        match &terms {
+            Ok(Terms { certificate: Some(_), .. }) => {
+                self.tell(way, place, selected.or(way.default()).unwrap_or_default(), "presented");
+            }
+            Ok(Terms { certificate: None, .. }) => self.tell(way, place, "", "nothing to present"),
+            Err(NoWay::Revocations(_)) => self.tell(way, place, "", "no revocation lists"),
+            Err(NoWay::Trust(_)) => self.tell(way, place, "", "no trust anchors"),
+            Err(no @ NoWay::Certificate { name, .. }) => self.tell(way, place, name, no.word()),
+            Err(NoWay::Plaintext) => {}
+        }
+        terms
+    }
+
+    /// Where the plugin has no part in the request it tells nothing on Kong either.
+    fn tell(&self, way: &Way, place: Place<'_>, name: &str, outcome: &'static str) {
+        if way.plugin.is_some() && way.destination.https {
+            self.core.metrics.presented(place, name, outcome);
+        }
     }
 
     fn route<'g>(
@@ -175,7 +213,11 @@ struct Found<'g> {
 }
 
 fn no_way(no: NoWay) -> Failed {
-    let failure = if matches!(no, NoWay::Trust(_)) { Failure::NoTrust } else { Failure::NoCertificate };
+    let failure = if matches!(no, NoWay::Trust(_) | NoWay::Revocations(_)) {
+        Failure::NoTrust
+    } else {
+        Failure::NoCertificate
+    };
     Failed::new(failure, no)
 }
 

@@ -10,6 +10,7 @@ mod forward;
 mod generation;
 mod headers;
 mod log;
+mod metrics;
 mod properties;
 pub mod router;
 mod server;
@@ -40,6 +41,7 @@ impl Gateway for Embedded {
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
+            Ability::EnvoysOwn => Some("the embedded gateway has none of Envoy's own filters"),
             Ability::KongsOwn => Some("the embedded gateway has none of Kong's own plugins and entities"),
             Ability::RestartsWorkers => Some("the embedded gateway is one process"),
             Ability::NamesConsumers | Ability::ReadsBodies => Some(
@@ -48,12 +50,15 @@ impl Gateway for Embedded {
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
             | Ability::BoundsChains
+            | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions
-            | Ability::RunsFilters => None,
+            | Ability::RunsFilters
+            | Ability::SeesRequests
+            | Ability::TellsMetrics => None,
         }
     }
 

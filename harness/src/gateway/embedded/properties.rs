@@ -24,6 +24,8 @@ pub(super) struct RequestProperties<'r> {
     pub(super) upstream_uri: PathAndQuery,
     /// The client certificate that a filter has selected.
     pub(super) selected: Option<String>,
+    /// The client certificate that a filter would have selected, and in a word why it cannot be.
+    pub(super) refused: Option<(String, &'static str)>,
     /// Headers that a filter has had the gateway take away.
     pub(super) cleared: Vec<HeaderName>,
     /// `kong.ctx.shared`: what plugins and filters of one request tell each other.
@@ -100,8 +102,14 @@ impl RequestProperties<'_> {
     }
 
     /// In the words that the plugin on Kong uses; the log has it at length since the files were read.
-    fn offer(&self, name: &str) -> Option<&'static str> {
-        Some(self.way.offer(name, self.now)?.map_or_else(|no| no.word(), |()| "in_force"))
+    fn offer(&mut self, name: &str) -> Option<&'static str> {
+        Some(match self.way.offer(name, self.now)? {
+            Ok(()) => "in_force",
+            Err(no) => {
+                self.refused = Some((name.to_owned(), no.word()));
+                no.word()
+            }
+        })
     }
 }
 

@@ -11,17 +11,27 @@ use super::body::full;
 use super::core::Core;
 use super::upstream::{Body, ClientCertificate, Plugin, Watched};
 
-/// `GET /status`.
+/// `GET /status`, and `GET /metrics` for Prometheus.
 pub(super) fn answer(core: &Core, request: &Request<Incoming>) -> Response<Body> {
-    let (status, value) = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/status") => (StatusCode::OK, report(core)),
-        (_, "/status") => (StatusCode::METHOD_NOT_ALLOWED, json!({ "message": "Method not allowed" })),
-        _ => (StatusCode::NOT_FOUND, json!({ "message": "Not found" })),
+    let json = |status, value: Value| (status, "application/json", format!("{value:#}\n"));
+    let (status, kind, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/status") => json(StatusCode::OK, report(core)),
+        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, PROMETHEUS, metrics(core)),
+        (_, "/status" | "/metrics") => {
+            json(StatusCode::METHOD_NOT_ALLOWED, json!({ "message": "Method not allowed" }))
+        }
+        _ => json(StatusCode::NOT_FOUND, json!({ "message": "Not found" })),
     };
-    let mut response = Response::new(full(format!("{value:#}\n").into()));
+    let mut response = Response::new(full(text.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+fn metrics(core: &Core) -> String {
+    let generation = core.in_force();
+    let plugins = generation.upstreams.plugins.iter().map(|plugin| &**plugin);
+    core.metrics.text(plugins, OffsetDateTime::now_utc())
 }
 
 fn report(core: &Core) -> Value {
@@ -49,10 +59,15 @@ fn instance(plugin: &Plugin) -> Value {
         let not_after = anchors.in_force().ok().and_then(|anchors| date(anchors.not_after));
         json!({ "first_not_after": not_after, "refused": refused(anchors.refused()) })
     });
+    let revocations = plugin.revocations().map(|lists| {
+        let not_after = lists.in_force().ok().and_then(|lists| date(lists.not_after));
+        json!({ "first_not_after": not_after, "refused": refused(lists.refused()) })
+    });
     json!({
         "scope": plugin.scope,
         "client_certificates": certificates.collect::<Vec<_>>(),
         "trust": trust,
+        "revocations": revocations,
     })
 }
 
@@ -77,3 +92,5 @@ fn refused(why: Option<super::upstream::Unusable>) -> Option<String> {
 fn date(at: OffsetDateTime) -> Option<String> {
     at.format(&Rfc3339).ok()
 }
+
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::plan::{Cluster, Secret};
+use super::plan::{Cluster, Secret, Trust};
 use super::seconds;
+use crate::gateway::declarative::UpstreamName;
 use crate::gateway::embedded::upstream::Destination;
 
 /// Where Envoy finds secrets.
@@ -75,14 +76,13 @@ impl Cluster {
         if let Some(certificate) = &self.certificate {
             common["tls_certificate_sds_secret_configs"] = json!([sds.reference(certificate)]);
         }
-        if let Some((anchors, depth)) = &self.trust {
+        if let Some(Trust { anchors, depth, names }) = &self.trust {
             common["combined_validation_context"] = json!({
                 "default_validation_context": {
                     // Envoy's documentation counts the anchor too. That 1.40.0 was seen to take any depth is why
                     // `refused.rs` refuses one that somebody asks for.
                     "max_verify_depth": u32::from(*depth) + 1,
-                    // As a DNS name only, which an address never is: nginx compares no other.
-                    "match_typed_subject_alt_names": [{ "san_type": "DNS", "matcher": { "exact": host } }],
+                    "match_typed_subject_alt_names": matchers(host, names),
                 },
                 "validation_context_sds_secret_config": sds.reference(anchors),
             });
@@ -96,6 +96,19 @@ impl Cluster {
         }
         tls
     }
+}
+
+fn matchers(host: &str, names: &[UpstreamName]) -> Value {
+    let matcher = |kind: &str, name: &str| json!({ "san_type": kind, "matcher": { "exact": name } });
+    if names.is_empty() {
+        // As a DNS name only, which an address never is: nginx compares no other.
+        return json!([matcher("DNS", host)]);
+    }
+    let names = names.iter().map(|name| match name {
+        UpstreamName::Dns(name) => matcher("DNS", name),
+        UpstreamName::Uri(uri) => matcher("URI", uri),
+    });
+    names.collect()
 }
 
 const UNBOUNDED: [&str; 4] = ["max_connections", "max_pending_requests", "max_requests", "max_retries"];

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mtls_policy::envoy::Offer;
 
-use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source};
+use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source, Trust};
 use crate::gateway::declarative::{
-    CertificateSource, Config, PemPair, Protocol, Route, Service, Trust, UpstreamMtls,
+    self, CertificateSource, Config, PemPair, Protocol, Route, Service, UpstreamMtls, UpstreamName,
 };
 use crate::gateway::embedded::upstream::Destination;
 
@@ -91,21 +91,25 @@ impl<'c> Configured<'c> {
         }
     }
 
-    fn trust(&self) -> Option<(Secret, u8)> {
-        let own = || {
-            let depth = self.service.tls_verify_depth.unwrap_or(Service::TLS_VERIFY_DEPTH);
-            (self.service.tls_verify == Some(true))
-                .then(|| (self.entities(&self.service.ca_certificates), depth))
+    fn trust(&self) -> Option<Trust> {
+        let trust = |anchors: Source, revocations: Option<Source>, depth, names: &[UpstreamName]| {
+            let name = format!("{}/anchors", self.scope);
+            let anchors = Secret { name, material: Material::Anchors { anchors, revocations } };
+            Trust { anchors, depth, names: names.to_vec() }
         };
         let plugin = self.plugin.and_then(|plugin| {
-            let source = match plugin.trust.as_ref()? {
-                Trust::File(path) => Source::File(path.clone()),
-                Trust::Entities(indices) => self.entities(indices),
+            let anchors = match plugin.trust.as_ref()? {
+                declarative::Trust::File(path) => Source::File(path.clone()),
+                declarative::Trust::Entities(indices) => self.entities(indices),
             };
-            Some((source, plugin.tls_verify_depth))
+            let revocations = plugin.revocations.clone().map(Source::File);
+            Some(trust(anchors, revocations, plugin.tls_verify_depth, &plugin.upstream_names))
         });
-        let (source, depth) = plugin.or_else(own)?;
-        Some((Secret { name: format!("{}/anchors", self.scope), material: Material::Anchors(source) }, depth))
+        plugin.or_else(|| {
+            let depth = self.service.tls_verify_depth.unwrap_or(Service::TLS_VERIFY_DEPTH);
+            (self.service.tls_verify == Some(true))
+                .then(|| trust(self.entities(&self.service.ca_certificates), None, depth, &[]))
+        })
     }
 
     fn entities(&self, indices: &[usize]) -> Source {

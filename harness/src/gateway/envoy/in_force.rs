@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 
 use mtls_policy::envoy::Offer;
 
-use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source};
+use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source, Trust};
 use crate::gateway::declarative::Config;
-use crate::gateway::embedded::upstream::{Leaf, Terms, Upstreams, Verification, Way};
+use crate::gateway::embedded::upstream::{Against, Leaf, Terms, Upstreams, Verification, Way};
 
 impl Plan {
     /// What may be presented at `now`.
@@ -47,8 +47,11 @@ impl Plan {
         });
         let trust = match &terms.verification {
             Verification::Off => None,
-            Verification::Against { anchors, depth } => {
-                Some((secret("anchors", Material::Anchors(Source::Inline(anchors.pem.clone()))), *depth))
+            Verification::Against(Against { anchors, depth, revocations, names }) => {
+                let revocations = revocations.as_ref().map(|lists| Source::Inline(lists.pem.clone()));
+                let anchors = Source::Inline(anchors.pem.clone());
+                let anchors = secret("anchors", Material::Anchors { anchors, revocations });
+                Some(Trust { anchors, depth: *depth, names: names.to_vec() })
             }
         };
         let cluster = Cluster { destination: way.destination.clone(), certificate, trust };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mtls_policy::envoy::Offer;
 
+use crate::gateway::declarative::UpstreamName;
 use crate::gateway::embedded::upstream::Destination;
 
 /// All clusters, and what each route of a config has of them.
@@ -23,8 +24,18 @@ pub struct Plan {
 pub struct Cluster {
     pub destination: Arc<Destination>,
     pub certificate: Option<Secret>,
-    /// Trust anchors, and how many certificates may stand between leaf and anchor. `None`: any upstream is believed.
-    pub trust: Option<(Secret, u8)>,
+    /// `None`: any upstream is believed.
+    pub trust: Option<Trust>,
+}
+
+/// Which upstreams are believed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trust {
+    pub anchors: Secret,
+    /// How many certificates may stand between leaf and anchor.
+    pub depth: u8,
+    /// Names of which the upstream's certificate must have one; empty: the service's host.
+    pub names: Vec<UpstreamName>,
 }
 
 /// What requests of one route may ask for.
@@ -53,8 +64,15 @@ pub struct Secret {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Material {
-    Certificate { chain: Source, key: Source },
-    Anchors(Source),
+    Certificate {
+        chain: Source,
+        key: Source,
+    },
+    /// Trust anchors, and what they have revoked.
+    Anchors {
+        anchors: Source,
+        revocations: Option<Source>,
+    },
 }
 
 /// Where Envoy reads PEM from.
@@ -86,6 +104,6 @@ impl Plan {
 
 impl Cluster {
     fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.certificate.iter().chain(self.trust.as_ref().map(|(anchors, _)| anchors))
+        self.certificate.iter().chain(self.trust.as_ref().map(|trust| &trust.anchors))
     }
 }

@@ -35,6 +35,10 @@ impl Process {
         Ok(Self { child: Mutex::new(child) })
     }
 
+    pub fn id(&self) -> u32 {
+        self.child().id()
+    }
+
     pub fn runs(&self) -> bool {
         matches!(self.child().try_wait(), Ok(None))
     }

@@ -17,6 +17,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     let changed = changed_headers(config);
     let mut problems: Vec<_> = config.routes.iter().flat_map(|route| unsupported(route, &changed)).collect();
     problems.extend(bounded_chains(config));
+    problems.extend(required_requests(config));
     for filter in filters(config).filter(|filter| filter.name == POLICY) {
         if let Err(wrong) = Policy::compile(&filter.config) {
             problems.extend(wrong.iter().map(|problem| format!("{}: {problem}", filter.place)));
@@ -53,20 +54,32 @@ fn unsupported(route: &Route, changed: &BTreeSet<String>) -> Vec<String> {
     problems
 }
 
+/// Envoy tells nobody whether an upstream has asked for its certificate.
+fn required_requests(config: &Config) -> Vec<String> {
+    let places = instances(config, |plugin| plugin.requires_request);
+    let why = "require_certificate_request is not supported on Envoy, which does not tell: leave it out";
+    places.into_iter().map(|place| format!("{place}: {why}")).collect()
+}
+
+/// Places of the instances of upstream-mtls of which something is so.
+fn instances(config: &Config, so: impl Fn(&UpstreamMtls) -> bool) -> Vec<String> {
+    let is = |plugin: &Option<UpstreamMtls>| plugin.as_ref().is_some_and(&so);
+    let services = config.services.iter().filter(|service| is(&service.upstream_mtls));
+    let routes = config.routes.iter().filter(|route| is(&route.upstream_mtls));
+    let places = services.map(|service| format!("service {}", service.label()));
+    let places = places.chain(routes.map(|route| route.place.clone()));
+    places.chain(is(&config.upstream_mtls).then(|| "upstream-mtls without a scope".to_owned())).collect()
+}
+
 /// Envoy 1.40.0 takes chains of any length. The default was asked for by nobody; another depth is meant.
 fn bounded_chains(config: &Config) -> Vec<String> {
     let meant = |depth: u8| depth != Service::TLS_VERIFY_DEPTH;
-    let plugin =
-        |plugin: &Option<UpstreamMtls>| plugin.as_ref().is_some_and(|plugin| meant(plugin.tls_verify_depth));
-    let services = config.services.iter();
-    let services = services
-        .filter(|service| plugin(&service.upstream_mtls) || service.tls_verify_depth.is_some_and(meant));
-    let routes = config.routes.iter().filter(|route| plugin(&route.upstream_mtls));
-    let places = services.map(|service| format!("service {}", service.label()));
-    let places = places.chain(routes.map(|route| route.place.clone()));
-    let places =
-        places.chain(plugin(&config.upstream_mtls).then(|| "upstream-mtls without a scope".to_owned()));
+    let services = config.services.iter().filter(|service| service.tls_verify_depth.is_some_and(meant));
+    let services = services.map(|service| format!("service {}", service.label()));
+    let plugins = instances(config, |plugin| meant(plugin.tls_verify_depth));
+    let places: BTreeSet<_> = services.chain(plugins).collect();
     places
+        .into_iter()
         .map(|place| format!("{place}: tls_verify_depth is not supported on Envoy, which takes chains of any length: leave it out"))
         .collect()
 }

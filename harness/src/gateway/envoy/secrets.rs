@@ -27,8 +27,12 @@ impl Secret {
                     secret["tls_certificate"]["watched_directory"] = json!({ "path": directory });
                 }
             }
-            Material::Anchors(anchors) => {
+            Material::Anchors { anchors, revocations } => {
                 secret["validation_context"] = json!({ "trusted_ca": anchors.data_source() });
+                // Envoy then wants a list of each authority in the chain, and none that is out of date.
+                if let Some(revocations) = revocations {
+                    secret["validation_context"]["crl"] = revocations.data_source();
+                }
                 if let Some(directory) = anchors.directory() {
                     secret["validation_context"]["watched_directory"] = json!({ "path": directory });
                 }

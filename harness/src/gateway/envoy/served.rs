@@ -116,6 +116,10 @@ impl Running for Served {
     fn log(&self) -> String {
         self.core.log()
     }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.core.process.id()]
+    }
 }
 
 impl Drop for Served {
@@ -196,11 +200,15 @@ fn load(file: &Path, filters: &Path, before: Option<&Upstreams>) -> anyhow::Resu
     Ok((config, upstreams))
 }
 
-/// Takes what is new and good in the files, and logs what has changed in them.
+/// Takes what is new and good in the files, and logs what has changed in them, and what ends soon.
 fn look(upstreams: &Upstreams, files: &Files) {
+    let now = OffsetDateTime::now_utc();
     // Connections are Envoy's, here are none to close.
-    for change in refresh(upstreams, &Pools::default(), OffsetDateTime::now_utc()) {
+    for change in refresh(upstreams, &Pools::default(), now) {
         note(files, &change.to_string());
+    }
+    for what in upstreams.expiring(now) {
+        note(files, &what.to_string());
     }
 }
 

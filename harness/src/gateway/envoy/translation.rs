@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::clusters::Sds;
 use super::files::{discovery, write};
+use super::filters::OWN;
 use super::plan::Plan;
 use super::{bootstrap, refused};
 use crate::gateway::declarative::{self, Config};
@@ -59,13 +60,13 @@ pub fn translate(
     Ok(bootstrap::whole(&config, &plan, &filters, &Sds::Files(directory), proxy))
 }
 
-/// Names of the filters in a directory of `NAME.wasm`.
+/// Names of the filters in a directory of `NAME.wasm`, and `NAME.envoy.json` for Envoy's own.
 fn names(filters: &Path) -> anyhow::Result<BTreeSet<String>> {
     let unreadable = || format!("cannot read {}", filters.display());
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(filters).with_context(unreadable)? {
         let name = entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned();
-        names.extend(name.strip_suffix(".wasm").map(str::to_owned));
+        names.extend(name.strip_suffix(".wasm").or(name.strip_suffix(OWN)).map(str::to_owned));
     }
     Ok(names)
 }

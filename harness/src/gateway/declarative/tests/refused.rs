@@ -254,6 +254,7 @@ fn a_wrong_upstream_mtls_is_refused() {
         |fields: &str| config(&format!(r#""ca_file": "/ca", "client_certificates": [{{{fields}}}]"#));
     const C: &str = "plugins[0].config";
     const ONE: &str = "plugins[0].config.client_certificates[0]";
+    const UNCHECKED: &str = "without tls_verify and a CA nothing of the upstream's certificate is checked";
     const SOURCES: &str = "give either cert_file and key_file, or certificate, or cert and key";
     let files = r#""cert_file": "/c", "key_file": "/k""#;
     let rows = [
@@ -289,6 +290,31 @@ fn a_wrong_upstream_mtls_is_refused() {
             "interval",
             config(r#""ca_file": "/a", "reload_interval": 0.05"#),
             format!("{C}.reload_interval: 0.05 seconds is not an interval: at least 0.1"),
+        ),
+        (
+            "lists that nobody looks at",
+            config(r#""tls_verify": false, "crl_file": "/a""#),
+            format!("{C}.crl_file: {UNCHECKED}"),
+        ),
+        (
+            "names that nobody looks at",
+            config(r#""tls_verify": false, "upstream_names": ["dogs"]"#),
+            format!("{C}.upstream_names: {UNCHECKED}"),
+        ),
+        (
+            "no names",
+            config(r#""ca_file": "/a", "upstream_names": []"#),
+            format!("{C}.upstream_names: no name is given"),
+        ),
+        (
+            "an address for a name",
+            config(r#""ca_file": "/a", "upstream_names": ["dogs", "127.0.0.1"]"#),
+            format!(r#"{C}.upstream_names[1]: "127.0.0.1" is neither a URI (spiffe://…) nor a DNS name"#),
+        ),
+        (
+            "a pattern for a name",
+            config(r#""ca_file": "/a", "upstream_names": ["*.dogs"]"#),
+            format!(r#"{C}.upstream_names[0]: "*.dogs" is neither a URI (spiffe://…) nor a DNS name"#),
         ),
         (
             "depth",

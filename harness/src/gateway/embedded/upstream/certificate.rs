@@ -8,13 +8,12 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::identity::Digest;
 use crate::gateway::declarative::PemPair;
+use crate::pki::inspect::Certificate;
 
 /// A chain with the key of its leaf. No `Debug`: it holds a private key.
 pub struct ClientCertificate {
@@ -76,16 +75,9 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, U
 impl Leaf {
     pub(super) fn of(der: &CertificateDer<'_>) -> Result<Self, Unusable> {
         let garbled = || Unusable::NoCertificate("not an X.509 certificate".into());
-        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| garbled())?;
-        if !rest.is_empty() {
-            return Err(garbled());
-        }
-        Ok(Self {
-            fingerprint: Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect(),
-            subject: parsed.subject().to_string(),
-            not_before: parsed.validity().not_before.to_datetime(),
-            not_after: parsed.validity().not_after.to_datetime(),
-        })
+        let Certificate { subject, not_before, not_after, sha256: fingerprint, .. } =
+            Certificate::of(der.clone().into_owned()).ok_or_else(garbled)?;
+        Ok(Self { fingerprint, subject, not_before, not_after })
     }
 
     /// Whether the certificate may be presented at `now`; both ends of its validity included, as in
@@ -111,6 +103,7 @@ pub enum Unusable {
     Mismatch,
     NoCertificate(String),
     NoKey,
+    NoRevocationList(String),
     NotYetValid(OffsetDateTime),
     /// No client certificate has this name.
     Unknown,
@@ -126,6 +119,7 @@ impl fmt::Display for Unusable {
             Self::Mismatch => f.write_str("mismatch: the private key does not belong to the certificate"),
             Self::NoCertificate(why) => write!(f, "unreadable certificate: {why}"),
             Self::NoKey => f.write_str("unreadable key: no PEM block of an unencrypted private key"),
+            Self::NoRevocationList(why) => write!(f, "unreadable list of what is revoked: {why}"),
             Self::NotYetValid(at) => write!(f, "not valid before {}", date(at)),
             Self::Unknown => f.write_str("unknown"),
             Self::UnreadableFile(why) => f.write_str(why),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,14 +16,15 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::client::Resumption;
+use rustls::SignatureScheme;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::Terms;
-use super::identity::Identity;
+use super::identity::{CertificateRequest, Identity};
 use super::trust::Verifier;
 use crate::gateway::declarative as kong;
 
@@ -121,7 +123,10 @@ fn connect(destination: &Destination, terms: &Terms) -> Result<Client, rustls::E
     http.enforce_http(false);
     http.set_nodelay(true);
     let connector = Connector {
-        https: (http, tls(terms)?).into(),
+        http,
+        tls: tls(terms)?,
+        certificate: terms.certificate.as_ref().map(|certificate| certificate.key.clone()),
+        request: terms.request,
         connect_timeout: destination.connect_timeout,
         retries: destination.retries,
     };
@@ -148,15 +153,22 @@ fn tls(terms: &Terms) -> Result<rustls::ClientConfig, rustls::Error> {
             config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key.clone())))
         }
     };
-    // Said outright, since a store that two configs share is all it takes to resume as somebody else.
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    config.resumption = match terms.request {
+        // Said outright, since a store that two configs share is all it takes to resume as somebody else.
+        CertificateRequest::Optional => Resumption::in_memory_sessions(SESSIONS),
+        // Who resumes a session is not asked again.
+        CertificateRequest::Required => Resumption::disabled(),
+    };
     Ok(config)
 }
 
 /// Connects under a deadline, and again when nothing came of it.
 #[derive(Clone)]
 pub struct Connector {
-    https: HttpsConnector<HttpConnector>,
+    http: HttpConnector,
+    tls: rustls::ClientConfig,
+    certificate: Option<Arc<CertifiedKey>>,
+    request: CertificateRequest,
     connect_timeout: Duration,
     retries: u32,
 }
@@ -167,15 +179,28 @@ impl Service<Uri> for Connector {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+        self.http.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { mut https, connect_timeout, retries } = self.clone();
+        let Self { http, tls, certificate, request, connect_timeout, retries } = self.clone();
         Box::pin(async move {
             let mut left = retries;
             loop {
+                let asked =
+                    Arc::new(Asked { certificate: certificate.clone(), asked: AtomicBool::new(false) });
+                let mut tls = tls.clone();
+                if request == CertificateRequest::Required {
+                    tls.client_auth_cert_resolver = asked.clone();
+                }
+                let mut https: HttpsConnector<HttpConnector> = (http.clone(), tls).into();
                 let error = match tokio::time::timeout(connect_timeout, https.call(uri.clone())).await {
+                    Ok(Ok(MaybeHttpsStream::Https(_)))
+                        if request == CertificateRequest::Required
+                            && !asked.asked.load(Ordering::Relaxed) =>
+                    {
+                        return Err(NotAsked.into());
+                    }
                     Ok(Ok(stream)) => return Ok(stream),
                     Ok(Err(error)) if is_verdict(&*error) => return Err(error),
                     Ok(Err(error)) => error,
@@ -186,6 +211,39 @@ impl Service<Uri> for Connector {
         })
     }
 }
+
+/// Presents a certificate in one handshake, and knows whether it was asked for: rustls resolves one for those alone who
+/// ask.
+#[derive(Debug)]
+struct Asked {
+    certificate: Option<Arc<CertifiedKey>>,
+    asked: AtomicBool,
+}
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.certificate.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.certificate.is_some()
+    }
+}
+
+/// The upstream lets anybody in.
+#[derive(Debug)]
+struct NotAsked;
+
+impl std::fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "the upstream asks for no client certificate, and require_certificate_request says that it must",
+        )
+    }
+}
+
+impl StdError for NotAsked {}
 
 /// Whether one side looked at the other and said no: it would say so again.
 fn is_verdict(error: &(dyn StdError + 'static)) -> bool {

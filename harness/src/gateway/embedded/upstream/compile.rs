@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::certificate::ClientCertificate;
 use super::client::Destination;
-use super::trust::{Anchors, Verification};
+use super::identity::CertificateRequest;
+use super::revocation::RevocationLists;
+use super::trust::{Against, Anchors, Verification};
 use super::watched::{Material, Watched};
-use super::way::{Plugin, Upstreams, Way};
+use super::way::{Plugin, PluginTrust, Upstreams, Way};
 use crate::gateway::declarative::{CertificateSource, Config, PemPair, Service, Trust, UpstreamMtls};
 
 impl Upstreams {
@@ -78,6 +80,10 @@ impl Compiler<'_> {
             client_certificate,
             trust,
             tls_verify_depth,
+            revocations,
+            upstream_names,
+            requires_request,
+            expiry_warning,
             reload_interval,
         } = mtls;
         let mut certificates = BTreeMap::new();
@@ -104,8 +110,24 @@ impl Compiler<'_> {
                 .anchors(&format!("upstream-mtls, {scope}"), indices, cas)
                 .map(|anchors| Arc::new(Watched::fixed(anchors))),
         };
-        let trust = anchors.map(|anchors| (anchors, *tls_verify_depth));
-        let plugin = Arc::new(Plugin { scope, certificates, default: client_certificate.clone(), trust });
+        let revocations = revocations.as_ref().map(|path| {
+            self.interval(*reload_interval);
+            self.revocation_file(path.clone())
+        });
+        let (depth, names) = (*tls_verify_depth, upstream_names.as_slice().into());
+        let trust = anchors.map(|anchors| PluginTrust { anchors, depth, revocations, names });
+        let plugin = Arc::new(Plugin {
+            scope,
+            certificates,
+            default: client_certificate.clone(),
+            trust,
+            request: if *requires_request {
+                CertificateRequest::Required
+            } else {
+                CertificateRequest::Optional
+            },
+            expiry_warning: *expiry_warning,
+        });
         self.upstreams.plugins.push(plugin.clone());
         plugin
     }
@@ -118,7 +140,8 @@ impl Compiler<'_> {
         match self.anchors(&place, &service.ca_certificates, cas) {
             Some(anchors) => {
                 let depth = service.tls_verify_depth.unwrap_or(Service::TLS_VERIFY_DEPTH);
-                Verification::Against { anchors: Arc::new(anchors), depth }
+                let anchors = Arc::new(anchors);
+                Verification::Against(Against { anchors, depth, revocations: None, names: [].into() })
             }
             None => Verification::Off, // never used: there is a problem now
         }
@@ -157,6 +180,11 @@ impl Compiler<'_> {
     fn anchor_file(&mut self, path: PathBuf) -> Arc<Watched<Anchors>> {
         let before = self.before.map(|before| &before.anchors);
         watched(vec![path], &mut self.upstreams.anchors, before)
+    }
+
+    fn revocation_file(&mut self, path: PathBuf) -> Arc<Watched<RevocationLists>> {
+        let before = self.before.map(|before| &before.revocations);
+        watched(vec![path], &mut self.upstreams.revocations, before)
     }
 
     fn interval(&mut self, asked: Duration) {

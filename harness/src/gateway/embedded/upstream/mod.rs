@@ -4,8 +4,10 @@
 mod certificate;
 mod client;
 mod compile;
+mod expiring;
 mod identity;
 mod refresh;
+mod revocation;
 mod trust;
 mod watched;
 mod way;
@@ -14,23 +16,26 @@ use std::sync::Arc;
 
 pub use certificate::{ClientCertificate, Leaf, Unusable};
 pub use client::{Body, BoxError, Client, Destination, PoolKey, Pools, causes};
-pub use identity::Identity;
+pub use identity::{CertificateRequest, Identity};
 pub use refresh::{Change, publish, refresh};
-pub use trust::{Anchors, Verification};
-pub use watched::Watched;
+pub use revocation::RevocationLists;
+pub use trust::{Against, Anchors, Verification};
+pub use watched::{Material, Watched};
 pub use way::{NoWay, Plugin, Upstreams, Way};
 
 /// Under which terms a request goes to its upstream.
 pub struct Terms {
     pub certificate: Option<Arc<ClientCertificate>>,
     pub verification: Verification,
+    pub request: CertificateRequest,
 }
 
 impl Terms {
     /// What a connection under these terms belongs to.
     pub fn pool_key(&self, destination: &Arc<Destination>) -> PoolKey {
         let certificate = self.certificate.as_ref().map(|certificate| &certificate.digest);
-        let identity = Identity::of(certificate, self.verification.identity(), &destination.host);
+        let identity =
+            Identity::of(certificate, self.verification.identity(), self.request, &destination.host);
         PoolKey { identity, destination: destination.clone() }
     }
 }

@@ -38,6 +38,7 @@ pub fn publish(
 ) -> Vec<Change> {
     let certificates = look(&upstreams.certificates, now);
     let anchors = look(&upstreams.anchors, now);
+    let revocations = look(&upstreams.revocations, now);
     let mut changes = Vec::new();
     pools.change(|| {
         swap();
@@ -50,6 +51,11 @@ pub fn publish(
         changes.extend(anchors.into_iter().map(|(watched, finding)| {
             take(&watched, finding, |anchors| {
                 format!("trust anchors, the first until {}", date(anchors.not_after))
+            })
+        }));
+        changes.extend(revocations.into_iter().map(|(watched, finding)| {
+            take(&watched, finding, |lists| {
+                format!("lists of what is revoked, the first until {}", date(lists.not_after))
             })
         }));
         upstreams.pool_keys(now)

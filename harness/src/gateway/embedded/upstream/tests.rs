@@ -115,6 +115,10 @@ fn mtls(directory: &Path) -> UpstreamMtls {
         client_certificate: None,
         trust: Some(Trust::File(directory.join("ca.crt"))),
         tls_verify_depth: 1,
+        revocations: None,
+        upstream_names: Vec::new(),
+        requires_request: false,
+        expiry_warning: Duration::ZERO,
         reload_interval: Duration::from_secs(1),
     }
 }

@@ -7,15 +7,22 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use time::OffsetDateTime;
-use webpki::{EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
+use webpki::{
+    EndEntityCert, Error, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, VerifiedPath,
+    anchor_from_trusted_cert,
+};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{Unusable, certificates};
 use super::identity::{Digest, Trusted};
+use super::revocation::RevocationLists;
+use crate::gateway::declarative::UpstreamName;
 
 /// Trust anchors, at least one.
 pub struct Anchors {
     anchors: Vec<TrustAnchor<'static>>,
-    digest: Digest,
+    pub(super) digest: Digest,
     /// What they were read from.
     pub pem: String,
     /// When the first of them expires, for metrics. As in OpenSSL's and webpki's way of seeing an
@@ -48,15 +55,54 @@ impl Anchors {
 pub enum Verification {
     /// Kong's default, `tls_verify: false`.
     Off,
-    /// `depth`: how many certificates may stand between leaf and anchor, as OpenSSL counts.
-    Against { anchors: Arc<Anchors>, depth: u8 },
+    Against(Against),
+}
+
+/// What an upstream's certificate has to stand up to.
+#[derive(Clone)]
+pub struct Against {
+    pub anchors: Arc<Anchors>,
+    /// How many certificates may stand between leaf and anchor, as OpenSSL counts.
+    pub depth: u8,
+    /// `None`: nobody asks whether a certificate was revoked.
+    pub revocations: Option<Arc<RevocationLists>>,
+    /// Names of which the leaf must have one; empty: that of the service's host.
+    pub names: Arc<[UpstreamName]>,
+}
+
+impl Against {
+    /// Whether an upstream that shows `chain` is who it should be, as of `now`.
+    ///
+    /// # Errors
+    /// It is not; or `name` is no name.
+    pub fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), TlsError> {
+        let (leaf, above) = chain.split_first().ok_or(TlsError::NoCertificatesPresented)?;
+        let name = ServerName::try_from(name).map_err(|_| CertificateError::NotValidForName)?;
+        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        let verifier = Verifier {
+            verification: Verification::Against(self.clone()),
+            algorithms: rustls::crypto::ring::default_provider().signature_verification_algorithms,
+        };
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        verifier.verify_server_cert(leaf, above, &name, &[], now).map(drop)
+    }
 }
 
 impl Verification {
     pub(super) fn identity(&self) -> Trusted<'_> {
         match self {
             Self::Off => Trusted::Anyone,
-            Self::Against { anchors, depth } => Trusted::Below { anchors: &anchors.digest, depth: *depth },
+            Self::Against(Against { anchors, depth, revocations, names }) => Trusted::Below {
+                anchors: &anchors.digest,
+                depth: *depth,
+                revocations: revocations.as_ref().map(|lists| lists.digest()),
+                names: Digest::of(names.iter().map(tagged)),
+            },
         }
     }
 }
@@ -77,10 +123,15 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let Verification::Against { anchors, depth } = &self.verification else {
+        let Verification::Against(Against { anchors, depth, revocations, names }) = &self.verification else {
             return Ok(ServerCertVerified::assertion());
         };
+        let der = leaf;
         let leaf = EndEntityCert::try_from(leaf).map_err(refused)?;
+        let lists = revocations.as_ref().map(|lists| lists.lists()).unwrap_or_default();
+        let revocation = RevocationOptionsBuilder::new(&lists)
+            .ok()
+            .map(|builder| builder.with_expiration_policy(ExpirationPolicy::Enforce).build());
         let shallow = |path: &VerifiedPath<'_>| match path.intermediate_certificates().count() {
             count if count <= usize::from(*depth) => Ok(()),
             _ => Err(Error::MaximumPathDepthExceeded),
@@ -91,10 +142,16 @@ impl ServerCertVerifier for Verifier {
             intermediates,
             now,
             KeyUsage::server_auth(),
-            None,
+            revocation,
             Some(&shallow),
         )
         .map_err(refused)?;
+        if !names.is_empty() {
+            return match names.iter().any(|name| has(der, &leaf, name)) {
+                true => Ok(ServerCertVerified::assertion()),
+                false => Err(CertificateError::NotValidForName.into()),
+            };
+        }
         match server_name {
             ServerName::DnsName(_) => leaf.verify_is_valid_for_subject_name(server_name).map_err(refused)?,
             // nginx compares the host as a DNS name only: on Kong 3.9 a SAN of an IP address never matches.
@@ -132,8 +189,33 @@ impl std::fmt::Debug for Verifier {
     }
 }
 
+/// Whether a certificate has a name. URIs are compared as they stand, as SPIFFE wants it (X509-SVID, section 5.2).
+fn has(der: &CertificateDer<'_>, leaf: &EndEntityCert<'_>, name: &UpstreamName) -> bool {
+    match name {
+        UpstreamName::Dns(name) => {
+            let name = ServerName::try_from(name.as_str());
+            name.is_ok_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+        }
+        UpstreamName::Uri(uri) => X509Certificate::from_der(der).is_ok_and(|(_, parsed)| {
+            let names = parsed.subject_alternative_name().ok().flatten();
+            let names = names.map(|names| &names.value.general_names);
+            names.into_iter().flatten().any(|name| matches!(name, GeneralName::URI(own) if own == uri))
+        }),
+    }
+}
+
+fn tagged(name: &UpstreamName) -> String {
+    match name {
+        UpstreamName::Dns(name) => format!("DNS:{name}"),
+        UpstreamName::Uri(uri) => format!("URI:{uri}"),
+    }
+}
+
 fn refused(error: Error) -> TlsError {
     match error {
+        Error::CertRevoked => CertificateError::Revoked.into(),
+        Error::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus.into(),
+        Error::CrlExpired { .. } => CertificateError::ExpiredRevocationList.into(),
         Error::CertExpired { .. } => CertificateError::Expired.into(),
         Error::CertNotValidYet { .. } => CertificateError::NotValidYet.into(),
         Error::CertNotValidForName(_) => CertificateError::NotValidForName.into(),

@@ -1,7 +1,7 @@
 //! Files whose last good content stays in force, whatever becomes of them.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use time::OffsetDateTime;
 
@@ -25,6 +25,8 @@ pub struct Watched<T> {
     /// Empty: it never changes.
     files: Vec<PathBuf>,
     state: RwLock<State<T>>,
+    /// The version of which it was told last that it ends soon.
+    told: Mutex<Option<Digest>>,
 }
 
 struct State<T> {
@@ -47,14 +49,14 @@ pub struct Finding<T>(Result<(Arc<T>, Digest), Refusal>);
 impl<T: Material> Watched<T> {
     pub fn fixed(value: T) -> Self {
         let state = State { in_force: Some(Arc::new(value)), content: None, refused: None };
-        Self { files: Vec::new(), state: RwLock::new(state) }
+        Self { files: Vec::new(), state: RwLock::new(state), told: Mutex::default() }
     }
 
     /// Nothing is in force until the first look.
     pub fn files(files: Vec<PathBuf>) -> Self {
         let refused = Refusal { content: None, why: Unusable::UnreadableFile("not read yet".into()) };
         let state = State { in_force: None, content: None, refused: Some(refused) };
-        Self { files, state: RwLock::new(state) }
+        Self { files, state: RwLock::new(state), told: Mutex::default() }
     }
 
     /// # Errors
@@ -72,6 +74,12 @@ impl<T: Material> Watched<T> {
     pub fn refused(&self) -> Option<Unusable> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         state.refused.as_ref().map(|refusal| refusal.why.clone())
+    }
+
+    /// Whether this version is asked about for the first time.
+    pub(super) fn is_news(&self, version: Digest) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.replace(version) != Some(version)
     }
 
     pub fn paths(&self) -> &[PathBuf] {

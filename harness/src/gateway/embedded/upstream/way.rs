@@ -10,8 +10,11 @@ use time::OffsetDateTime;
 use super::Terms;
 use super::certificate::{ClientCertificate, Unusable};
 use super::client::{Destination, PoolKey};
-use super::trust::{Anchors, Verification};
+use super::identity::CertificateRequest;
+use super::revocation::RevocationLists;
+use super::trust::{Against, Anchors, Verification};
 use super::watched::{Material, Watched};
+use crate::gateway::declarative::UpstreamName;
 
 /// Ways of all routes of one config.
 #[derive(Default)]
@@ -21,6 +24,7 @@ pub struct Upstreams {
     pub plugins: Vec<Arc<Plugin>>,
     pub(super) certificates: Vec<Arc<Watched<ClientCertificate>>>,
     pub(super) anchors: Vec<Arc<Watched<Anchors>>>,
+    pub(super) revocations: Vec<Arc<Watched<RevocationLists>>>,
     /// Between looks at the files: the shortest that an admin asked for. Absent: there are none.
     pub interval: Option<Duration>,
 }
@@ -42,7 +46,17 @@ pub struct Plugin {
     pub scope: String,
     pub certificates: BTreeMap<String, Arc<Watched<ClientCertificate>>>,
     pub(super) default: Option<String>,
-    pub(super) trust: Option<(Arc<Watched<Anchors>>, u8)>,
+    pub(super) trust: Option<PluginTrust>,
+    pub(super) request: CertificateRequest,
+    pub(super) expiry_warning: Duration,
+}
+
+/// Whom an instance believes.
+pub(super) struct PluginTrust {
+    pub(super) anchors: Arc<Watched<Anchors>>,
+    pub(super) depth: u8,
+    pub(super) revocations: Option<Arc<Watched<RevocationLists>>>,
+    pub(super) names: Arc<[UpstreamName]>,
 }
 
 /// Why a request does not go to its upstream.
@@ -54,6 +68,7 @@ pub enum NoWay {
     },
     /// A client certificate was selected for a service that is spoken to in plain HTTP.
     Plaintext,
+    Revocations(Unusable),
     Trust(Unusable),
 }
 
@@ -85,11 +100,14 @@ impl Way {
         if !self.destination.https {
             return match selected {
                 Some(_) => Err(NoWay::Plaintext),
-                None => Ok(Terms { certificate: None, verification: Verification::Off }),
+                None => Ok(Terms {
+                    certificate: None,
+                    verification: Verification::Off,
+                    request: CertificateRequest::Optional,
+                }),
             };
         }
-        let default = self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref());
-        let certificate = match (selected.or(default), &self.plugin, &self.own) {
+        let certificate = match (selected.or(self.default()), &self.plugin, &self.own) {
             (Some(name), Some(plugin), _) => Some(plugin.named(name, now)?),
             (Some(name), None, _) => {
                 return Err(NoWay::Certificate { name: name.into(), why: Unusable::Unknown });
@@ -97,14 +115,23 @@ impl Way {
             (None, _, Some(own)) => Some(usable("service.client_certificate", own, now)?),
             (None, _, None) => None,
         };
-        Ok(Terms { certificate, verification: self.verification()? })
+        let request = self.plugin.as_ref().map(|plugin| plugin.request).unwrap_or_default();
+        Ok(Terms { certificate, verification: self.verification()?, request })
+    }
+
+    /// The name of the client certificate that the plugin presents where no filter selects one.
+    pub fn default(&self) -> Option<&str> {
+        self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref())
     }
 
     fn verification(&self) -> Result<Verification, NoWay> {
         match self.plugin.as_ref().and_then(|plugin| plugin.trust.as_ref()) {
-            Some((anchors, depth)) => {
+            Some(PluginTrust { anchors, depth, revocations, names }) => {
                 let anchors = anchors.in_force().map_err(NoWay::Trust)?;
-                Ok(Verification::Against { anchors, depth: *depth })
+                let revocations =
+                    revocations.as_ref().map(|lists| lists.in_force().map_err(NoWay::Revocations));
+                let (revocations, names) = (revocations.transpose()?, names.clone());
+                Ok(Verification::Against(Against { anchors, depth: *depth, revocations, names }))
             }
             None => Ok(self.verification.clone()),
         }
@@ -121,7 +148,12 @@ impl Way {
 impl Plugin {
     /// What it checks upstreams against; `None`: nothing.
     pub fn trust(&self) -> Option<&Watched<Anchors>> {
-        self.trust.as_ref().map(|(anchors, _)| &**anchors)
+        self.trust.as_ref().map(|trust| &*trust.anchors)
+    }
+
+    /// What their authorities have revoked; `None`: nobody asks.
+    pub fn revocations(&self) -> Option<&Watched<RevocationLists>> {
+        self.trust.as_ref()?.revocations.as_deref()
     }
 
     fn named(&self, name: &str, now: OffsetDateTime) -> Result<Arc<ClientCertificate>, NoWay> {
@@ -148,7 +180,7 @@ impl NoWay {
             Self::Certificate { why: Unusable::Expired(_), .. } => "expired",
             Self::Certificate { why: Unusable::NotYetValid(_), .. } => "not yet valid",
             Self::Certificate { why: Unusable::Unknown, .. } => "unknown",
-            Self::Certificate { .. } | Self::Plaintext | Self::Trust(_) => "unusable",
+            Self::Certificate { .. } | Self::Plaintext | Self::Revocations(_) | Self::Trust(_) => "unusable",
         }
     }
 }
@@ -160,6 +192,7 @@ impl fmt::Display for NoWay {
             Self::Plaintext => f.write_str(
                 "the service is spoken to in plain HTTP, where no client certificate can be presented",
             ),
+            Self::Revocations(why) => write!(f, "list of what is revoked: {why}"),
             Self::Trust(why) => write!(f, "trust anchors: {why}"),
         }
     }
