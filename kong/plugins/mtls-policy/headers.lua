@@ -4,7 +4,10 @@
 local text = require("kong.plugins.mtls-policy.native").text
 
 
+local kong = kong
 local ngx = ngx
+local pcall = pcall
+local require = require
 local tonumber = tonumber
 local band = bit.band
 local concat = table.concat
@@ -34,6 +37,14 @@ local USUAL = {
 }
 
 
+-- Whether Kong reads headers as they are by then (kong.tools.http, from 3.6 on) and not as it found them at first.
+local READS_ANEW
+do
+  local ok, http = pcall(require, "kong.tools.http")
+  READS_ANEW = ok and http.get_header ~= nil
+end
+
+
 local function is_about_identity(name)
   name = gsub(lower(name), "_", "-")
   return find(name, "^x%-consumer%-") or name == "x-credential-identifier" or name == "x-anonymous-consumer"
@@ -59,6 +70,11 @@ local function keep_from_connection(ctx)
 
   if not named then
     return
+  end
+
+  if not READS_ANEW then
+    -- 3.4 and 3.5: what the client names here would be taken away all the same
+    return kong.response.error(400)
   end
 
   connection = rest[1] and concat(rest, ", ") or nil
