@@ -23,18 +23,20 @@ fn each_mistake_is_named_and_nothing_is_served() {
         (
             "two sources",
             format!(
-                "client_certificates: [{{name: two, cert_file: /a, key_file: /b, cert: c, key: d}}], {trusted}"
+                "client_certificates: [{{name: two, cert_file: /nowhere/a, key_file: /nowhere/b, cert: c, key: d}}], {trusted}"
             ),
             "cert_file",
         ),
         (
             "half a pair",
-            format!("client_certificates: [{{name: half, cert_file: /a}}], {trusted}"),
+            format!("client_certificates: [{{name: half, cert_file: /nowhere/a}}], {trusted}"),
             "key_file",
         ),
         (
             "a name with a space",
-            format!("client_certificates: [{{name: a b, cert_file: /a, key_file: /b}}], {trusted}"),
+            format!(
+                "client_certificates: [{{name: a b, cert_file: /nowhere/a, key_file: /nowhere/b}}], {trusted}"
+            ),
             "name",
         ),
         (
@@ -49,7 +51,7 @@ fn each_mistake_is_named_and_nothing_is_served() {
         ),
         (
             "lists that nobody looks at",
-            format!("client_certificates: [{good}], tls_verify: false, crl_file: /a"),
+            format!("client_certificates: [{good}], tls_verify: false, crl_file: /nowhere/a"),
             "crl_file",
         ),
         (

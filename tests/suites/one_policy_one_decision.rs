@@ -13,8 +13,12 @@ fn every_host_decides_as_the_core_does() {
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
     let options = Options::default();
     let engine = Engine::asked_for(&options).unwrap_or_else(|error| panic!("{error:#}"));
-    let host = if gateway == "kong" && engine == Some(Engine::Native) { "kong-native" } else { &gateway };
-    let lineup = Lineup::ask(&[host], &options, &suites, |_| {});
+    let is_kong = matches!(&*gateway, "kong" | "docker");
+    let host = match engine {
+        Some(Engine::Native) if is_kong => format!("{gateway}-native"),
+        _ => gateway.clone(),
+    };
+    let lineup = Lineup::ask(&[&host], &options, &suites, |_| {});
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));
     assert_eq!(lineup.wrong(), 0, "{}", Table(&lineup));

@@ -149,13 +149,17 @@ impl Case {
     }
 }
 
-/// The difference that a host has. What is said of `kong` holds for a Kong in Docker too, unless that has a word of its
-/// own.
+/// The difference that a host has. What is said of a local Kong holds for one in Docker too, unless that has a word of
+/// its own.
 pub fn difference_of<'d>(differs: &'d [Difference], host: &str) -> Option<&'d Difference> {
     let of = |name: &str| differs.iter().find(|difference| difference.host == name);
-    of(host).or_else(|| if host == "docker" { of("kong") } else { None })
+    of(host).or_else(|| match host {
+        "docker" => of("kong"),
+        "docker-native" => of("kong-native"),
+        _ => None,
+    })
 }
 
 /// Every host that a case may name.
-pub const HOSTS: [&str; 8] =
-    ["core", "wasm", "embedded", "envoy", "kong", "kong-native", "docker", "key-auth"];
+pub const HOSTS: [&str; 9] =
+    ["core", "wasm", "embedded", "envoy", "kong", "kong-native", "docker", "docker-native", "key-auth"];

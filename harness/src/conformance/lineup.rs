@@ -75,16 +75,20 @@ fn gateway_of(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>>
     match name {
         "kong" | KEY_AUTH => gateway::by_name("kong", &with(Engine::Wasm)),
         KONG_NATIVE => gateway::by_name("kong", &with(Engine::Native)),
+        DOCKER_NATIVE => gateway::by_name("docker", &with(Engine::Native)),
         _ => gateway::by_name(name, options),
     }
 }
 
 /// All who may be asked beside the core and the module.
 pub fn others() -> impl Iterator<Item = &'static str> {
-    gateway::NAMES.into_iter().chain([KONG_NATIVE, KEY_AUTH])
+    gateway::NAMES.into_iter().chain([KONG_NATIVE, DOCKER_NATIVE, KEY_AUTH])
 }
 
 /// A Kong with the native engine, whatever else it can carry.
 const KONG_NATIVE: &str = "kong-native";
+
+/// Likewise in a container.
+const DOCKER_NATIVE: &str = "docker-native";
 
 const KEY_AUTH: &str = "key-auth";

@@ -44,8 +44,8 @@ cases:
         _ => None,
     };
     assert_eq!(
-        [status("embedded"), status("kong"), status("kong-native")],
-        [Some(401), Some(400), Some(401)]
+        [status("embedded"), status("kong"), status("kong-native"), status("docker-native")],
+        [Some(401), Some(400), Some(401), Some(401)]
     );
     assert!(matches!(long.expected("docker"), Expected::NotAsked("it cannot")));
 }
