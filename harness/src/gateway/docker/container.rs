@@ -43,7 +43,9 @@ impl Container {
         let user = engine.user().to_owned();
         let settings = directory.put_into(settings, user == "0:0");
         let mut seen = Seen::by_config(&setup.config)?;
-        seen.read(&setup.filters.canonicalize()?);
+        if let Some(filters) = settings.filters() {
+            seen.read(filters);
+        }
         seen.read(plugins.directory());
         if let Some(library) = plugins.library() {
             seen.read(library);

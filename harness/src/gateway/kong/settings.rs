@@ -56,6 +56,11 @@ impl Settings {
         self.0.insert(name.to_ascii_lowercase(), value.into());
     }
 
+    /// The directory of the filters that are loaded, if any are.
+    pub fn filters(&self) -> Option<&Path> {
+        self.0.get("wasm_filters_path").map(Path::new)
+    }
+
     /// How many workers there are going to be.
     ///
     /// # Errors
