@@ -1,10 +1,13 @@
 //! An API key in, the right client certificate out.
 
-use tests::{Setting, raw, tests};
+use harness::gateway::Ability;
+use tests::config::upstream_mtls;
+use tests::{Setting, needs, raw, tests};
 
 tests![
     a_key_in_the_header_becomes_the_client_certificate,
     a_key_in_the_query_becomes_the_client_certificate,
+    a_filter_in_a_chain_decides_as_one_among_the_plugins,
     the_consumers_group_and_the_method_and_the_path_select_the_certificate,
     no_spelling_of_a_path_slips_past_a_rule,
     a_key_counts_only_within_its_window,
@@ -23,6 +26,38 @@ fn a_key_in_the_query_becomes_the_client_certificate() {
     let key = setting.key("model-citizen");
     let seen = setting.get(&format!("/dogs/anything/x?a=1&X-API-Key={key}&b=2")).send();
     assert_eq!((seen.status, seen.common_name()), (200, Some("kong-client")));
+}
+
+/// The only way to configure a filter on Kong 3.6 to 3.8.
+fn a_filter_in_a_chain_decides_as_one_among_the_plugins() {
+    needs(Ability::RunsFilters);
+    let setting = Setting::of(&format!(
+        r#"_format_version: "3.0"
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  plugins: [{}]
+  routes:
+  - name: dogs
+    paths: [/dogs]
+    filter_chains:
+    - filters:
+      - name: mtls-policy
+        config:
+          key_names: [X-API-Key]
+          client_certificate: kong-client
+          consumers:
+          - {{username: intern, keys: [{{id: "1", sha256: <intern>}}]}}
+          - {{username: vet, keys: [{{id: "1", sha256: <vet>}}]}}
+          rules: [{{match: {{consumers: [vet]}}, client_certificate: kong-vet}}]
+"#,
+        upstream_mtls("")
+    ));
+    for (who, owed) in [("intern", Some("kong-client")), ("vet", Some("kong-vet")), ("nobody", None)] {
+        let seen = setting.get("/dogs/anything").key(who).send();
+        assert_eq!((seen.status == 200, seen.common_name()), (owed.is_some(), owed), "{who}: {}", seen.text);
+    }
+    assert_eq!(setting.requests_upstream(), 2);
 }
 
 fn the_consumers_group_and_the_method_and_the_path_select_the_certificate() {
