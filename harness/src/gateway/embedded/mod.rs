@@ -52,6 +52,7 @@ impl Gateway for Embedded {
             | Ability::BoundsChains
             | Ability::ChecksNames
             | Ability::DecidesLast
+            | Ability::ForgetsPolicies
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
