@@ -1,5 +1,6 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
+mod acceptable;
 mod body;
 mod consumers_files;
 mod core;
