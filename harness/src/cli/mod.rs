@@ -11,6 +11,7 @@ mod envoy;
 mod gateway;
 mod keys;
 mod kong;
+mod policy;
 mod signals;
 mod up;
 mod which_gateway;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
+        Verb::Policy(verb) => policy::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -91,6 +93,9 @@ enum Verb {
     /// A real Kong
     #[command(subcommand)]
     Kong(kong::Verb),
+    /// Policies: checked, explained, compared and formatted
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
@@ -107,9 +112,10 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a result. A reader that has seen enough (`| head`) is no error.
+/// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
+/// no error.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(reason) if reason.kind() != ErrorKind::BrokenPipe => {
             Err(reason).context("cannot write to stdout")
