@@ -22,10 +22,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::gateway::Unavailable;
+use crate::keys::time as rfc3339;
 
 /// Runs the command line of this process.
 ///
@@ -127,8 +126,4 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.
 fn is_plain_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-fn rfc3339(time: OffsetDateTime) -> anyhow::Result<String> {
-    time.format(&Rfc3339).context("cannot write a date")
 }

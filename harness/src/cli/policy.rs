@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::Usage;
-use crate::policy::{self, Document};
+use crate::policy::{self, Document, Finding};
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -26,12 +26,18 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
 }
 
 /// The documents of files, where all of them are.
-fn documents(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
-    match policy::read(files).map_err(|error| Usage(vec![format!("{error:#}")]))? {
-        Ok(documents) => Ok(documents),
-        Err(unread) => {
-            anstream::eprint!("{}", policy::text(&unread.findings()));
-            Err(Usage(vec![format!("{} is neither YAML nor JSON that a gateway reads", unread.name)]).into())
-        }
+pub(super) fn documents(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
+    let refused = |findings: &[Finding<'_>]| {
+        anstream::eprint!("{}", policy::text(findings));
+        let name = findings.first().map(|one| one.name).unwrap_or_default();
+        Err(Usage(vec![format!("{name} is no document that a gateway reads")]).into())
+    };
+    let documents = match policy::read(files).map_err(|error| Usage(vec![format!("{error:#}")]))? {
+        Ok(documents) => documents,
+        Err(unread) => return refused(&unread.findings()),
+    };
+    match documents.iter().map(Document::findings).find(|findings| !findings.is_empty()) {
+        None => Ok(documents),
+        Some(findings) => refused(&findings),
     }
 }

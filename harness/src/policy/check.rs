@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::document::one_line;
 use super::locate::locate;
-use super::{Finding, Placed, Setup, Severity};
+use super::{Document, Finding, Placed, Setup, Severity};
 use crate::document::{Node, Value as Written};
 
 /// What to look for.
@@ -22,8 +22,8 @@ pub struct Check {
 }
 
 /// All findings, in the order of the documents and their lines.
-pub fn check<'d>(setup: &Setup<'d>, check: &Check) -> Vec<Finding<'d>> {
-    let mut findings = Vec::new();
+pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) -> Vec<Finding<'d>> {
+    let mut findings: Vec<_> = documents.iter().flat_map(Document::findings).collect();
     for policy in &setup.policies {
         let before = findings.len();
         findings.extend(mistakes(policy));
@@ -46,7 +46,7 @@ pub fn check<'d>(setup: &Setup<'d>, check: &Check) -> Vec<Finding<'d>> {
         new
     });
     findings.sort_by_key(|one| one.span.as_ref().map(|span| span.start));
-    findings.sort_by_key(|one| setup.policies.iter().position(|policy| policy.document.name == one.name));
+    findings.sort_by_key(|one| documents.iter().position(|document| document.name == one.name));
     findings
 }
 

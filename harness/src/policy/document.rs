@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::mask::mask;
+use super::mask::{mask, structure};
 use super::{Finding, Severity};
-use crate::document::{Node, Problems, Report, parse};
+use crate::document::{Node, Problem, Problems, Report, parse};
 
 /// A text and what it holds.
 pub struct Document {
@@ -16,6 +16,10 @@ pub struct Document {
     pub name: String,
     pub text: String,
     pub root: Node,
+    /// What no gateway reads of it, though it can be read.
+    problems: Vec<Problem>,
+    /// Whether this is what a gateway has told.
+    dump: bool,
     /// The text without what may be a secret, each byte in its place: all that is ever shown.
     shown: String,
 }
@@ -59,13 +63,32 @@ impl Document {
     pub fn parse(name: String, text: String) -> Result<Self, Unread> {
         let report = Report::new(Some(&name));
         let root = parse(&text, &report);
-        match report.conclude(root) {
-            Ok(root) => match dumped(&root) {
-                Some(config) => Self::parse(format!("{name} (config)"), config.to_owned()),
-                None => Ok(Self { shown: mask(&text, &root), name, text, root }),
-            },
-            Err(problems) => Err(Unread { shown: super::mask::structure(&text), name, problems }),
+        let problems = match (report.conclude(Some(())), &root) {
+            (Err(problems), None) => return Err(Unread { shown: structure(&text), name, problems }),
+            (Err(problems), Some(_)) => problems.iter().cloned().collect(),
+            (Ok(()), _) => Vec::new(),
+        };
+        let Some(root) = root else {
+            let message = "the document is empty".to_owned();
+            let problem = Problem { file: None, line: None, span: None, path: String::new(), message };
+            return Err(Unread { shown: structure(&text), name, problems: problem.into() });
+        };
+        if let Some(config) = dumped(&root) {
+            let inside = Self::parse(format!("{name} (config)"), config.to_owned())?;
+            return Ok(Self { dump: true, ..inside });
         }
+        let dump = root.get("data").is_some();
+        Ok(Self { shown: mask(&text, &root), problems, dump, name, text, root })
+    }
+
+    /// What no gateway reads of it, one finding each.
+    pub fn findings(&self) -> Vec<Finding<'_>> {
+        self.problems.iter().map(|problem| finding(&self.name, &self.shown, problem)).collect()
+    }
+
+    /// Whether this is what a gateway has told, so that it is no use to change it.
+    pub fn is_dump(&self) -> bool {
+        self.dump
     }
 
     /// Line and column of a byte, both counted from 1, the column in characters.
@@ -81,17 +104,20 @@ impl Document {
 impl Unread {
     /// What is wrong, one finding each.
     pub fn findings(&self) -> Vec<Finding<'_>> {
-        let finding = |problem: &crate::document::Problem| Finding {
-            severity: Severity::Error,
-            code: "document",
-            name: &self.name,
-            shown: &self.shown,
-            span: problem.span.clone().map(|span| one_line(&self.shown, span)),
-            path: problem.path.clone(),
-            message: problem.message.clone(),
-            help: None,
-        };
-        self.problems.iter().map(finding).collect()
+        self.problems.iter().map(|problem| finding(&self.name, &self.shown, problem)).collect()
+    }
+}
+
+fn finding<'d>(name: &'d str, shown: &'d str, problem: &Problem) -> Finding<'d> {
+    Finding {
+        severity: Severity::Error,
+        code: "document",
+        name,
+        shown,
+        span: problem.span.clone().map(|span| one_line(shown, span)),
+        path: problem.path.clone(),
+        message: problem.message.clone(),
+        help: None,
     }
 }
 

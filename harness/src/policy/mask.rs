@@ -89,7 +89,8 @@ const SECRETS: [&str; 8] =
 
 #[expect(clippy::expect_used, reason = "the pattern is constant, and tests use it")]
 static WORD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?:[\w-]+["']?\s*:(?:\s|$))|(?<value>[^\s\[\]{},:"'#]+)"#).expect("a pattern")
+    Regex::new(r#"(?:[\w-]+["']?\s*:(?:\s|$))|(?<value>[^\s\[\]{},:"'#-][^\s\[\]{},:"'#]*)"#)
+        .expect("a pattern")
 });
 
 #[cfg(test)]
@@ -158,8 +159,8 @@ mod tests {
     #[test]
     fn of_what_is_no_document_only_names_of_fields_are_shown() {
         assert_eq!(
-            structure("keys: [{id: b, sha256: hunter2\n  \"a\": x"),
-            "keys: [{id: *, sha256: *******\n  \"a\": *"
+            structure("keys: [{id: b, sha256: hunter2\n- \"a\": x"),
+            "keys: [{id: *, sha256: *******\n- \"a\": *"
         );
     }
 }

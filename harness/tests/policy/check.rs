@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::said::{Said, policy};
+use crate::policy;
+use crate::said::Said;
 
 const TEN: &str = r#"key_nmaes: [X-API-Key]
 hide_credentials: "yes"
@@ -307,6 +308,7 @@ fn what_cannot_be_asked_is_told_from_what_is_wrong() {
     let rows = [
         ("a good one", "client_certificate: a\n", 0),
         ("no YAML", "a: [\n", 1),
+        ("what YAML 1.1 reads otherwise", "realm: no\n", 1),
         ("no policy", "_format_version: '3.0'\n", 2),
     ];
     for (what, text, code) in rows {

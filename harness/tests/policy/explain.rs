@@ -6,7 +6,7 @@ use mtls_policy::policy::{Certificate, Decision, Policy, Reason, Request as View
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::said::{policy, policy_in};
+use crate::{policy, policy_in};
 
 const POLICY: &str = "\
 key_names: [X-API-Key]

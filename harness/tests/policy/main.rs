@@ -5,3 +5,20 @@
 mod check;
 mod explain;
 mod said;
+
+use std::path::Path;
+
+use said::Said;
+
+/// `harness policy …`, beside these files.
+fn policy(arguments: &[&str], files: &[(&str, &str)]) -> Said {
+    policy_in(tempfile::tempdir().unwrap().path(), arguments, files, "")
+}
+
+/// The same, in a directory and with something on stdin.
+fn policy_in(directory: &Path, arguments: &[&str], files: &[(&str, &str)], stdin: &str) -> Said {
+    for (name, text) in files {
+        std::fs::write(directory.join(name), text).unwrap();
+    }
+    said::harness(directory, &[&["policy"], arguments].concat(), stdin)
+}

@@ -1,6 +1,5 @@
 //! The binary, in a directory of its own.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,19 +11,9 @@ pub struct Said {
     pub err: String,
 }
 
-/// `harness policy …`, beside these files.
-pub fn policy(arguments: &[&str], files: &[(&str, &str)]) -> Said {
-    let directory = tempfile::tempdir().unwrap();
-    policy_in(directory.path(), arguments, files, "")
-}
-
-/// The same, in a directory and with something on stdin.
-pub fn policy_in(directory: &Path, arguments: &[&str], files: &[(&str, &str)], stdin: &str) -> Said {
-    for (name, text) in files {
-        fs::write(directory.join(name), text).unwrap();
-    }
+/// `harness …`, in a directory and with something on stdin.
+pub fn harness(directory: &Path, arguments: &[&str], stdin: &str) -> Said {
     let mut child = Command::new(env!("CARGO_BIN_EXE_harness"))
-        .arg("policy")
         .args(arguments)
         .current_dir(directory)
         .stdin(Stdio::piped())

@@ -50,7 +50,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
                 return Err(Usage(vec!["no mtls-policy is in there".to_owned()]).into());
             }
             let look = Check { now: OffsetDateTime::now_utc(), warn_days };
-            tell(&policy::check(&setup, &look), setup.policies.len(), allow_warnings, json)
+            tell(&policy::check(&documents, &setup, &look), setup.policies.len(), allow_warnings, json)
         }
     }
 }
