@@ -11,6 +11,8 @@ pub mod document;
 pub mod dogcatcher;
 pub mod e2e;
 pub mod gateway;
+pub mod keys;
 pub mod kubernetes;
 pub mod pki;
+pub mod policy;
 pub mod stack;

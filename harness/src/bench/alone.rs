@@ -249,7 +249,7 @@ fn headers(number: usize) -> Headers {
     .to_vec()
 }
 
-/// As long as one that `harness keys new` prints.
+/// As long as 256 bits in base64: SHA-256 takes one block for it, as for any of up to 55 bytes.
 fn key(number: usize) -> String {
     format!("key-of-a-consumer-whose-number-is-{number:09}")
 }

@@ -11,6 +11,7 @@ mod envoy;
 mod gateway;
 mod keys;
 mod kong;
+mod policy;
 mod signals;
 mod up;
 mod which_gateway;
@@ -21,10 +22,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::gateway::Unavailable;
+use crate::keys::time as rfc3339;
 
 /// Runs the command line of this process.
 ///
@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
+        Verb::Policy(verb) => policy::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -91,6 +92,9 @@ enum Verb {
     /// A real Kong
     #[command(subcommand)]
     Kong(kong::Verb),
+    /// Policies: checked, explained, compared and formatted
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
@@ -107,9 +111,10 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a result. A reader that has seen enough (`| head`) is no error.
+/// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
+/// no error.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(reason) if reason.kind() != ErrorKind::BrokenPipe => {
             Err(reason).context("cannot write to stdout")
@@ -121,8 +126,4 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.
 fn is_plain_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-fn rfc3339(time: OffsetDateTime) -> anyhow::Result<String> {
-    time.format(&Rfc3339).context("cannot write a date")
 }
