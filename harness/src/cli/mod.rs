@@ -13,6 +13,7 @@ mod keys;
 mod kong;
 mod policy;
 mod signals;
+mod soak;
 mod up;
 mod which_gateway;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -95,6 +97,8 @@ enum Verb {
     /// Policies: checked, explained, compared and formatted
     #[command(subcommand)]
     Policy(policy::Verb),
+    /// Everything at once for long: rotation, changes of policy, failures, and what must never happen meanwhile
+    Soak(soak::Typed),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
