@@ -48,7 +48,10 @@ pub fn main() -> ExitCode {
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = match error.is::<No>() {
+        true => writeln!(io::stderr(), "{error}"),
+        false => writeln!(io::stderr(), "error: {error:#}"),
+    };
     if error.is::<Usage>() || error.is::<Unavailable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -110,6 +113,18 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// An answer that is no, in a few words; nothing went wrong.
+#[derive(Debug)]
+struct No(String);
+
+impl fmt::Display for No {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for No {}
 
 /// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
 /// no error.
