@@ -48,11 +48,13 @@ bench: filter bench-filter
 	cargo run --quiet --release --package harness -- bench --gateway $(GATEWAY) $(BENCH)
 endif
 
-## bench-filter: a filter that does nothing, to compare with
+## bench-filter: a filter that does nothing, to compare with, and the core in wasm without a host
 bench-filter:
 	filter/build.sh build --package mtls-policy --example empty-sdk --profile filter --target-dir target/wasm
 	mkdir -p target/bench-filters
 	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/empty_sdk.wasm target/bench-filters/empty-sdk.wasm
+	filter/build.sh build --package mtls-policy --example decide --no-default-features --profile filter --target-dir target/wasm
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/decide.wasm target/bench-filters/decide.wasm
 
 ## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
 filter:

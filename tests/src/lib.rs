@@ -6,8 +6,10 @@
 pub mod config;
 mod done;
 mod gateway;
+pub mod http2;
 mod orders;
 pub mod raw;
+pub mod rogue;
 mod runner;
 mod seen;
 mod setting;

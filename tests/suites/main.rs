@@ -5,16 +5,21 @@
 
 mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
+mod a_refusal_waits_for_no_body;
 mod a_whole_authority_rotates;
 mod bodies_stream_both_ways;
 mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
+mod http2_says_no_more;
 mod identities_stay_apart;
 mod identity_headers_are_ours;
+mod keys_are_told_nobody;
 mod last_known_good;
 mod no_certificate_no_request;
 mod no_decision_no_request;
+mod no_route_is_entered_by_another;
+mod nothing_is_smuggled;
 mod one_policy_one_decision;
 mod policies_change_under_load;
 mod protocols;
@@ -25,6 +30,7 @@ mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
 mod upstreams_by_name;
+mod upstreams_mean_no_good;
 mod vaults;
 mod what_is_told;
 mod what_only_a_plugin_can;
@@ -35,16 +41,21 @@ fn main() -> ExitCode {
     tests::run(&[
         a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
+        a_refusal_waits_for_no_body::TESTS,
         a_whole_authority_rotates::TESTS,
         bodies_stream_both_ways::TESTS,
         connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
+        http2_says_no_more::TESTS,
         identities_stay_apart::TESTS,
         identity_headers_are_ours::TESTS,
+        keys_are_told_nobody::TESTS,
         last_known_good::TESTS,
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,
+        no_route_is_entered_by_another::TESTS,
+        nothing_is_smuggled::TESTS,
         one_policy_one_decision::TESTS,
         policies_change_under_load::TESTS,
         protocols::TESTS,
@@ -54,6 +65,7 @@ fn main() -> ExitCode {
         targets_of_an_upstream::TESTS,
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
+        upstreams_mean_no_good::TESTS,
         upstreams_by_name::TESTS,
         vaults::TESTS,
         what_is_told::TESTS,

@@ -12,6 +12,7 @@ mod alone;
 mod answers;
 mod awake;
 mod cores;
+mod decision;
 mod filters;
 mod load;
 mod measure;

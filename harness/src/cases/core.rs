@@ -93,7 +93,8 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
         .map_err(|problems| anyhow!("the policy is not valid: {problems}"))?;
     let filled = Filled::of(request, keys)?;
     let established = filled.established();
-    let refused = |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, &filled)), upstream: None };
+    let refused =
+        |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, &filled)), ..Outcome::default() };
     Ok(match filled.decide(&policy, established.as_ref()) {
         Decision::Refuse(refusal) => refused(&refusal),
         Decision::Allow(Allow { certificate, edits, .. }) => match certificate {
@@ -106,7 +107,10 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
                     carry_out(edit, &mut headers);
                 }
                 let target = edits.target.as_ref().unwrap_or(&filled.target);
-                Outcome { answer: None, upstream: Some(heard(&filled, certificate, target, &headers)) }
+                Outcome {
+                    upstream: Some(heard(&filled, certificate, target, &headers)),
+                    ..Outcome::default()
+                }
             }
         },
     })

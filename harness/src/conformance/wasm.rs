@@ -65,9 +65,11 @@ impl Host for Module {
         let outcome = stream.request_headers(&mut written, &mut kong).map_err(|trap| anyhow!("{trap}"))?;
         stream.finish();
         Ok(Asked::Came(match outcome {
-            wasm::Outcome::Respond(response) => Outcome { answer: Some(answer(response)), upstream: None },
+            wasm::Outcome::Respond(response) => {
+                Outcome { answer: Some(answer(response)), ..Outcome::default() }
+            }
             wasm::Outcome::Continue => {
-                Outcome { answer: None, upstream: Some(kong.forward(&filled, &received, &written)) }
+                Outcome { upstream: Some(kong.forward(&filled, &received, &written)), ..Outcome::default() }
             }
         }))
     }
