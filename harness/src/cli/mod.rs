@@ -2,6 +2,7 @@
 
 mod bench;
 mod certs;
+mod completions;
 mod conformance;
 mod demo;
 mod doctor;
@@ -11,6 +12,7 @@ mod envoy;
 mod gateway;
 mod keys;
 mod kong;
+mod man;
 mod policy;
 mod signals;
 mod up;
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Completions(typed) => completions::run(typed),
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Doctor(typed) => doctor::run(typed),
@@ -43,6 +46,7 @@ pub fn main() -> ExitCode {
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
+        Verb::Man(typed) => man::run(typed),
         Verb::Policy(verb) => policy::run(verb),
         Verb::Up(typed) => up::run(typed),
     };
@@ -74,6 +78,8 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// What a shell completes
+    Completions(completions::Typed),
     /// The same cases on every host, as a table
     Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
@@ -95,6 +101,8 @@ enum Verb {
     /// A real Kong
     #[command(subcommand)]
     Kong(kong::Verb),
+    /// Manual pages
+    Man(man::Typed),
     /// Policies: checked, explained, compared and formatted
     #[command(subcommand)]
     Policy(policy::Verb),

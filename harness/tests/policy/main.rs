@@ -4,6 +4,7 @@
 
 mod check;
 mod diff;
+mod docs;
 mod explain;
 mod fmt;
 mod said;
