@@ -178,6 +178,11 @@ impl Who {
 }
 
 impl Request {
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
     /// Asks a policy, with more headers than the request's own: those that hold a key.
     pub(super) fn put_to<'a>(
         &'a self,

@@ -43,8 +43,8 @@ pub enum Asker {
 pub struct Explanation {
     /// `None`: a policy alone.
     pub route: Option<String>,
-    /// What the rules looked at.
-    pub upstream_target: String,
+    /// What the rules looked at. Without the query, which may hold a key.
+    pub upstream_path: String,
     /// What each policy on the way says; the first that refuses is the last.
     pub policies: Vec<Decided>,
 }
@@ -113,7 +113,7 @@ pub fn explain(setup: &Setup<'_>, question: &Question) -> anyhow::Result<Explana
     }
     Ok(Explanation {
         route: route.map(|route| setup.routes[route].label().to_owned()),
-        upstream_target: request.target,
+        upstream_path: request.path().to_owned(),
         policies,
     })
 }
@@ -170,7 +170,7 @@ pub fn decide(
         Asker::Consumer { username, groups } => {
             as_consumer(&document, &rules, request, username, groups, compiled.asks_the_gateway())?
         }
-        Asker::Key(_) | Asker::Nobody if compiled.asks_the_gateway() => {
+        Asker::Key(_) if compiled.asks_the_gateway() => {
             bail!(
                 "the policy at {place} leaves authentication to the gateway: say who is asking by --consumer"
             )
@@ -250,7 +250,9 @@ fn with_key(
     }
     // Where the key stands makes no difference to who has it; a header needs no escapes.
     let mut asked = document.clone();
-    asked["key_in_header"] = true.into();
+    if key.is_some() {
+        asked["key_in_header"] = true.into();
+    }
     let name = document["key_names"][0].as_str().unwrap_or("apikey").to_owned();
     let header = key.map(|key| (name.as_bytes(), key.as_bytes()));
     let header: Vec<_> = header.into_iter().collect();
