@@ -2,6 +2,7 @@
 
 mod bench;
 mod certs;
+mod completions;
 mod conformance;
 mod demo;
 mod doctor;
@@ -11,6 +12,7 @@ mod envoy;
 mod gateway;
 mod keys;
 mod kong;
+mod man;
 mod policy;
 mod signals;
 mod soak;
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Completions(typed) => completions::run(typed),
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Doctor(typed) => doctor::run(typed),
@@ -44,13 +47,17 @@ pub fn main() -> ExitCode {
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
+        Verb::Man(typed) => man::run(typed),
         Verb::Policy(verb) => policy::run(verb),
         Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = match error.is::<No>() {
+        true => writeln!(io::stderr(), "{error}"),
+        false => writeln!(io::stderr(), "error: {error:#}"),
+    };
     if error.is::<Usage>() || error.is::<Unavailable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -73,6 +80,8 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// What a shell completes
+    Completions(completions::Typed),
     /// The same cases on every host, as a table
     Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
@@ -94,6 +103,8 @@ enum Verb {
     /// A real Kong
     #[command(subcommand)]
     Kong(kong::Verb),
+    /// Manual pages
+    Man(man::Typed),
     /// Policies: checked, explained, compared and formatted
     #[command(subcommand)]
     Policy(policy::Verb),
@@ -114,6 +125,18 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// An answer that is no, in a few words; nothing went wrong.
+#[derive(Debug)]
+struct No(String);
+
+impl fmt::Display for No {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for No {}
 
 /// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
 /// no error.

@@ -1,7 +1,10 @@
 //! `harness policy`: policies as their authors handle them.
 
 mod check;
+mod diff;
 mod explain;
+mod fmt;
+mod schema;
 
 use std::path::PathBuf;
 
@@ -14,14 +17,23 @@ use crate::policy::{self, Document, Finding};
 pub(super) enum Verb {
     /// All that is wrong with policies, each mistake with its place, and what is hardly meant
     Check(check::Typed),
+    /// What becomes other between two policies or configs, and for whom
+    Diff(diff::Typed),
     /// What becomes of a request, which rule decides, and why those before it do not
     Explain(Box<explain::Typed>),
+    /// Policies written in the one way, comments kept
+    Fmt(fmt::Typed),
+    /// The JSON Schema of policies, for editors
+    Schema(schema::Typed),
 }
 
 pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Check(typed) => check::run(typed),
+        Verb::Diff(typed) => diff::run(typed),
         Verb::Explain(typed) => explain::run(*typed),
+        Verb::Fmt(typed) => fmt::run(typed),
+        Verb::Schema(typed) => schema::run(typed),
     }
 }
 

@@ -18,6 +18,7 @@ use super::{At, Key, Node, Report, Value};
 pub fn parse(text: &str, report: &Report) -> Option<Node> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
+        text,
         bytes: Bytes::of(text),
         anchors: HashMap::new(),
         aliased: 0,
@@ -52,6 +53,7 @@ impl From<ScanError> for Stop {
 
 struct Reader<'t, 'r> {
     parser: Parser<'t, StrInput<'t>>,
+    text: &'t str,
     bytes: Bytes,
     anchors: HashMap<usize, Node>,
     aliased: usize,
@@ -102,14 +104,19 @@ impl<'t> Reader<'t, '_> {
             _ => return Err(self.stop(at, path, "a value was expected here")),
         };
         let start = self.bytes.at(&at).span.start;
-        // In block style a collection ends with its last value, and not where the next thing begins.
-        let last = match &value {
-            _ if !end.is_empty() => None,
-            Value::List(items) => items.last().map(|node| node.span.end),
-            Value::Map(entries) => entries.last().map(|(_, node)| node.span.end),
-            _ => None,
+        let end = match &value {
+            // The parser's token goes on to the line's end; a bracket is one byte.
+            Value::List(_) | Value::Map(_) if !end.is_empty() => self.bytes.at(&end).span.start + 1,
+            // In block style a collection ends with its last value, and not where the next thing begins.
+            Value::List(items) if !items.is_empty() => items.last().map_or(start, |node| node.span.end),
+            Value::Map(entries) if !entries.is_empty() => {
+                entries.last().map_or(start, |(_, node)| node.span.end)
+            }
+            _ => {
+                let end = self.bytes.at(&end).span.end.max(start);
+                quoted_end(&self.text[start..end]).map_or(end, |length| start + length)
+            }
         };
-        let end = last.unwrap_or_else(|| self.bytes.at(&end).span.end).max(start);
         let node = Node { line: at.start.line(), column: at.start.col() + 1, span: start..end, value };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -260,6 +267,22 @@ impl<'t> Reader<'t, '_> {
         self.report.add(Some(self.bytes.at(&at)), path, message);
         Stop::Reported
     }
+}
+
+/// How long a scalar in quotes is, if it is one: the parser's token goes on to the line's end, over a comment too.
+fn quoted_end(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' if quote == '"' => drop(bytes.next()),
+            // A quote in single quotes is written twice.
+            b'\'' if quote == '\'' && text[at + 1..].starts_with('\'') => drop(bytes.next()),
+            byte if char::from(byte) == quote => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Where the characters of a text begin, in bytes: the parser counts characters. `None`: each is one byte.

@@ -143,7 +143,8 @@ fn checksum(random: &str) -> [u8; CHECKSUM] {
     digits
 }
 
-const PREFIX: &str = "mtlskey_";
+/// Of six letters: up to 55 bytes are one block to SHA-256.
+const PREFIX: &str = "mtlsk_";
 const RANDOM: usize = 43;
 const CHECKSUM: usize = 6;
 const LENGTH: usize = PREFIX.len() + RANDOM + CHECKSUM;
@@ -153,7 +154,7 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub const ENTROPY_BITS: u32 = 256;
 
 /// By what a secret scanner knows a key.
-pub const PATTERN: &str = r"\bmtlskey_[0-9A-Za-z]{49}\b";
+pub const PATTERN: &str = r"\bmtlsk_[0-9A-Za-z]{49}\b";
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,8 @@
 //! rule of its own: nothing here knows what a condition means.
 
 use anyhow::anyhow;
-use mtls_policy::policy::{Decision, Established, Policy, Reason, Request as Asked, Target};
+use mtls_policy::policy::{Certificate, Decision, Established, Policy, Reason, Request as Asked, Target};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What rules look at, but for who is asking.
@@ -36,8 +37,39 @@ pub enum Verdict {
     Rule(usize),
 }
 
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Passes under this client certificate.
+    Present(String),
+    /// Refused, with a status and what the client is told.
+    Refused { status: u16, message: String, reason: String },
+    /// Passes under whatever the upstream's own setting is.
+    Unchanged,
+}
+
+impl Outcome {
+    pub(super) fn of(decision: &Decision<'_>) -> Self {
+        match decision {
+            Decision::Allow(allow) => match allow.certificate {
+                Certificate::Present(name) => Self::Present(name.as_str().to_owned()),
+                Certificate::Unchanged => Self::Unchanged,
+            },
+            Decision::Refuse(refusal) => Self::Refused {
+                status: refusal.status,
+                message: refusal.message.to_owned(),
+                reason: refusal.reason.to_string(),
+            },
+        }
+    }
+}
+
 /// A policy's rules, taken apart.
 pub struct Rules {
+    /// As they are, but for authentication.
+    decide: Policy,
+    /// Each as a denial.
     all: Policy,
     each: Vec<Vec<Condition>>,
 }
@@ -61,7 +93,12 @@ impl Rules {
         let rules = policy.get("rules").and_then(Value::as_array).unwrap_or(&empty);
         let matches = || rules.iter().map(|rule| rule.get("match").cloned().unwrap_or_default());
         let each = matches().map(|conditions| conditions_of(&conditions)).collect::<Result<_, _>>()?;
-        Ok(Self { all: compile(matches())?, each })
+        let decide = json!({
+            "authentication": "gateway",
+            "client_certificate": policy.get("client_certificate"),
+            "rules": rules,
+        });
+        Ok(Self { decide: compiled(&decide)?, all: compile(matches())?, each })
     }
 
     /// How many there are.
@@ -73,7 +110,12 @@ impl Rules {
         self.each.is_empty()
     }
 
-    /// What they say together.
+    /// What becomes of a request of somebody who is let in.
+    pub fn outcome(&self, who: &Who, request: &Request) -> Outcome {
+        Outcome::of(&request.put_to(&self.decide, Some(&who.established()), &[], 0))
+    }
+
+    /// Which of them decides.
     pub fn verdict(&self, who: &Who, request: &Request) -> Verdict {
         ask(&self.all, who, request)
     }
@@ -105,7 +147,10 @@ fn conditions_of(conditions: &Value) -> anyhow::Result<Vec<Condition>> {
 /// Rules with these conditions, each a denial. The gateway says who is asking, so that consumers need not be known.
 fn compile(matches: impl IntoIterator<Item = Value>) -> anyhow::Result<Policy> {
     let rules = matches.into_iter().map(|conditions| json!({ "match": conditions, "deny": {} }));
-    let policy = json!({ "authentication": "gateway", "rules": rules.collect::<Vec<_>>() });
+    compiled(&json!({ "authentication": "gateway", "rules": rules.collect::<Vec<_>>() }))
+}
+
+fn compiled(policy: &Value) -> anyhow::Result<Policy> {
     Policy::compile(policy.to_string().as_bytes()).map_err(|problems| anyhow!("{problems}"))
 }
 
@@ -133,6 +178,11 @@ impl Who {
 }
 
 impl Request {
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
     /// Asks a policy, with more headers than the request's own: those that hold a key.
     pub(super) fn put_to<'a>(
         &'a self,

@@ -3,13 +3,13 @@
 mod words;
 
 use anyhow::{anyhow, bail};
-use mtls_policy::policy::{Caller, Certificate, Decision, Policy};
+use mtls_policy::policy::{Caller, Decision, Policy};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::route::Routing;
-use super::{Document, Placed, Request, Rules, Setup, Verdict, Who, check};
+use super::{Document, Outcome, Placed, Request, Rules, Setup, Verdict, Who, check};
 use crate::keys::ApiKey;
 
 pub use words::text;
@@ -43,8 +43,8 @@ pub enum Asker {
 pub struct Explanation {
     /// `None`: a policy alone.
     pub route: Option<String>,
-    /// What the rules looked at.
-    pub upstream_target: String,
+    /// What the rules looked at. Without the query, which may hold a key.
+    pub upstream_path: String,
     /// What each policy on the way says; the first that refuses is the last.
     pub policies: Vec<Decided>,
 }
@@ -61,17 +61,6 @@ pub struct Decided {
     pub by: String,
     /// The rules up to the one that decided.
     pub rules: Vec<Looked>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Passes under this client certificate.
-    Present(String),
-    /// Refused, with a status and what the client is told.
-    Refused { status: u16, message: String, reason: String },
-    /// Passes under whatever the upstream's own setting is.
-    Unchanged,
 }
 
 /// A rule that was looked at.
@@ -124,7 +113,7 @@ pub fn explain(setup: &Setup<'_>, question: &Question) -> anyhow::Result<Explana
     }
     Ok(Explanation {
         route: route.map(|route| setup.routes[route].label().to_owned()),
-        upstream_target: request.target,
+        upstream_path: request.path().to_owned(),
         policies,
     })
 }
@@ -176,11 +165,12 @@ pub fn decide(
     let compiled = compile(&policy.json()).map_err(|problems| {
         anyhow!("the policy at {place} is not valid; `harness policy check` shows why\n{problems}")
     })?;
+    let rules = Rules::of(&document)?;
     let asked = match asker {
         Asker::Consumer { username, groups } => {
-            as_consumer(&document, request, username, groups, compiled.asks_the_gateway())?
+            as_consumer(&document, &rules, request, username, groups, compiled.asks_the_gateway())?
         }
-        Asker::Key(_) | Asker::Nobody if compiled.asks_the_gateway() => {
+        Asker::Key(_) if compiled.asks_the_gateway() => {
             bail!(
                 "the policy at {place} leaves authentication to the gateway: say who is asking by --consumer"
             )
@@ -192,7 +182,6 @@ pub fn decide(
     let Some(who) = who else {
         return Ok(Decided { place, caller, outcome, by: "authentication".to_owned(), rules: Vec::new() });
     };
-    let rules = Rules::of(&document)?;
     let verdict = rules.verdict(&who, request);
     let (by, looked_at) = match verdict {
         Verdict::AmbiguousPath => ("path".to_owned(), 0),
@@ -226,6 +215,7 @@ struct Asked {
 
 fn as_consumer(
     document: &Value,
+    rules: &Rules,
     request: &Request,
     username: &str,
     groups: &[String],
@@ -245,14 +235,7 @@ fn as_consumer(
     let own = own.filter_map(|group| group.as_str().map(str::to_owned));
     let who =
         Who { username: Some(username.to_owned()), groups: own.chain(groups.iter().cloned()).collect() };
-    let rules = json!({
-        "authentication": "gateway",
-        "client_certificate": document["client_certificate"],
-        "rules": document["rules"],
-    });
-    let policy = compile(rules.to_string().as_bytes())?;
-    let established = who.established();
-    let outcome = outcome(&request.put_to(&policy, Some(&established), &[], 0));
+    let outcome = rules.outcome(&who, request);
     Ok(Asked { caller: Some(format!("{username:?}")), who: Some(who), outcome })
 }
 
@@ -267,13 +250,15 @@ fn with_key(
     }
     // Where the key stands makes no difference to who has it; a header needs no escapes.
     let mut asked = document.clone();
-    asked["key_in_header"] = true.into();
+    if key.is_some() {
+        asked["key_in_header"] = true.into();
+    }
     let name = document["key_names"][0].as_str().unwrap_or("apikey").to_owned();
     let header = key.map(|key| (name.as_bytes(), key.as_bytes()));
     let header: Vec<_> = header.into_iter().collect();
     let policy = compile(asked.to_string().as_bytes())?;
     let decision = request.put_to(&policy, None, &header, now.unix_timestamp());
-    let outcome = outcome(&decision);
+    let outcome = Outcome::of(&decision);
     // Without rules there is nothing but authentication that could refuse.
     asked["rules"] = json!([]);
     let alone = compile(asked.to_string().as_bytes())?;
@@ -292,20 +277,6 @@ fn who(caller: &Caller<'_>) -> Who {
         Caller::Established(_) | Caller::Nobody => Vec::new(),
     };
     Who { username: caller.username().map(str::to_owned), groups }
-}
-
-fn outcome(decision: &Decision<'_>) -> Outcome {
-    match decision {
-        Decision::Allow(allow) => match allow.certificate {
-            Certificate::Present(name) => Outcome::Present(name.as_str().to_owned()),
-            Certificate::Unchanged => Outcome::Unchanged,
-        },
-        Decision::Refuse(refusal) => Outcome::Refused {
-            status: refusal.status,
-            message: refusal.message.to_owned(),
-            reason: refusal.reason.to_string(),
-        },
-    }
 }
 
 fn compile(policy: &[u8]) -> anyhow::Result<Policy> {

@@ -5,25 +5,28 @@
 
 mod ask;
 mod check;
+mod diff;
 mod document;
 mod edit;
 mod explain;
 mod finding;
+mod fmt;
 mod locate;
 mod mask;
 mod members;
 mod partition;
 mod rewrite;
 mod route;
+pub mod schema;
 mod setup;
 
-pub use ask::{Condition, Request, Rules, Verdict, Who};
+pub use ask::{Condition, Outcome, Request, Rules, Verdict, Who};
 pub use check::{Check, check};
+pub use diff::{Access, Diff, Fate, Gain, KeyChange, Setting, diff, text as diff_text};
 pub use document::{Document, Unread, read};
 pub use edit::Edits;
-pub use explain::{
-    Asker, Decided, Explanation, Outcome, Question, decide, explain, text as explanation_text,
-};
+pub use explain::{Asker, Decided, Explanation, Question, decide, explain, text as explanation_text};
 pub use finding::{Finding, Severity, json, text};
+pub use fmt::format;
 pub use rewrite::Staged;
 pub use setup::{Placed, Route, Scope, Service, Setup};

@@ -32,7 +32,7 @@ rules:
 fn ten_mistakes_are_ten_errors_each_with_its_place() {
     let said = policy(&["check", "policy.yaml"], &[("policy.yaml", TEN)]);
     assert_eq!(said.code, 1, "{}", said.err);
-    assert_eq!(said.err, "error: 10 errors, 0 warnings\n");
+    assert_eq!(said.err, "10 errors, 0 warnings\n");
     let owed = r#"error[policy]: there is no such field (did you mean "key_names"?)
  --> policy.yaml:1:1
   |

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test says no")]
 
 mod check;
+mod diff;
+mod docs;
 mod explain;
+mod fmt;
 mod said;
 
 use std::path::Path;

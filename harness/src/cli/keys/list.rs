@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use time::OffsetDateTime;
 
 use crate::cli::policy::documents;
-use crate::cli::print;
+use crate::cli::{No, print};
 use crate::keys::{self, Held, State};
 use crate::policy::Setup;
 
@@ -43,8 +42,8 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let soon = |held: &&Held| held.days_left.zip(warn_days).is_some_and(|(left, warn)| left < warn.into());
     match held.iter().filter(soon).count() {
         0 => Ok(()),
-        1 => bail!("1 key ends within {} days, or has ended", warn_days.unwrap_or_default()),
-        many => bail!("{many} keys end within {} days, or have ended", warn_days.unwrap_or_default()),
+        1 => Err(No("1 key ends soon, or has ended".to_owned()).into()),
+        many => Err(No(format!("{many} keys end soon, or have ended")).into()),
     }
 }
 

@@ -25,9 +25,9 @@ pub(in crate::cli) struct Typed {
     json: bool,
 }
 
-const AFTER: &str = r"The key goes to stdout, all else to stderr. It is mtlskey_, 43 letters and digits from the system's \
+const AFTER: &str = r"The key goes to stdout, all else to stderr. It is mtlsk_, 43 letters and digits from the system's \
 random source, which have 256 bits of entropy, and 6 that are their CRC-32 in base 62. Secret scanners know it by
-  \bmtlskey_[0-9A-Za-z]{49}\b
+  \bmtlsk_[0-9A-Za-z]{49}\b
 
   harness keys new --id 2027-q1 --days 90 > key.txt
   harness keys new --json | jq .entry

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::cli::{Usage, print};
+use crate::cli::{No, Usage, print};
 use crate::policy::{self, Check, Finding, Setup, Severity};
 
 /// What was typed.
@@ -70,7 +69,8 @@ fn tell(findings: &[Finding<'_>], policies: usize, allow_warnings: bool, json: b
         }
     }
     if errors + if allow_warnings { 0 } else { warnings } > 0 {
-        bail!("{}, {}", many(errors, "error", "errors"), many(warnings, "warning", "warnings"));
+        let said = format!("{}, {}", many(errors, "error", "errors"), many(warnings, "warning", "warnings"));
+        return Err(No(said).into());
     }
     Ok(())
 }

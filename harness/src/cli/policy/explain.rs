@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::documents;
-use crate::cli::{Usage, print};
+use crate::cli::{No, Usage, print};
 use crate::keys::{ApiKey, Checksum};
 use crate::policy::{self, Asker, Question, Request, Setup};
 
@@ -81,7 +80,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         policy::explanation_text(&explanation)
     })?;
     if !explanation.is_allowed() {
-        bail!("the request is refused");
+        return Err(No("the request is refused".to_owned()).into());
     }
     Ok(())
 }

@@ -13,9 +13,9 @@ pub fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
     let _ = match &explanation.route {
         Some(route) => {
-            writeln!(out, "route {route:?}; the upstream would receive {}", explanation.upstream_target)
+            writeln!(out, "route {route:?}; the upstream would receive {}", explanation.upstream_path)
         }
-        None => writeln!(out, "the upstream would receive {}", explanation.upstream_target),
+        None => writeln!(out, "the upstream would receive {}", explanation.upstream_path),
     };
     if explanation.policies.is_empty() {
         out += "no policy decides here: the request passes, whoever sends it\n";
@@ -76,8 +76,7 @@ pub(super) fn why(condition: &Condition, holds: bool, who: &Who, request: &Reque
         }
         "methods" => format!("methods: {} {is} one of {}", request.method, listed(wanted)),
         "path_prefix" => {
-            let path = request.target.split('?').next().unwrap_or_default();
-            format!("path_prefix: {path} {is} within {}", wanted.as_str().unwrap_or_default())
+            format!("path_prefix: {} {is} within {}", request.path(), wanted.as_str().unwrap_or_default())
         }
         "hosts" => format!("hosts: {:?} {is} one of {}", request.host, listed(wanted)),
         "headers" => {
