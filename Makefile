@@ -14,7 +14,7 @@ HARNESS := cargo run --quiet --package harness --
 # What a release is called, as rockspecs want it without the `v` of its tag.
 RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -38,6 +38,11 @@ e2e: filter
 ## up: PKI, Dogcatcher and gateway until Ctrl-C
 up: filter
 	$(HARNESS) up --gateway $(GATEWAY)
+
+## soak: ten million requests while all that can go wrong does, on a release build; REQUESTS=…, GATEWAY=…
+REQUESTS ?= 10000000
+soak: filter native
+	cargo run --quiet --release --package harness -- soak --gateway $(GATEWAY) --requests $(REQUESTS) --svg target/soak.svg
 
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)

@@ -9,7 +9,6 @@
 //! then none pays for what another one has loaded.
 
 mod alone;
-mod answers;
 mod awake;
 mod cores;
 mod decision;

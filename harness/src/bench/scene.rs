@@ -13,11 +13,12 @@ use tempfile::TempDir;
 
 use super::awake::{Awake, Thread};
 use super::cores::Cores;
-use super::load::{Target, ask};
+use super::load::Target;
 use super::upstream::{NOBODY, Upstream};
 use super::variants::Variant;
 use super::{Arrangement, filters};
 use crate::gateway::{self, Gateway, Running, Setup};
+use crate::http1::ask;
 use crate::pki::{Authority, Ca, Issued, Leaf};
 use crate::stack::{ANY_PORT, Keys, Places, Secret};
 

@@ -15,6 +15,7 @@ mod kong;
 mod man;
 mod policy;
 mod signals;
+mod soak;
 mod up;
 mod which_gateway;
 
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Verb::Kong(verb) => kong::run(verb),
         Verb::Man(typed) => man::run(typed),
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -106,6 +108,8 @@ enum Verb {
     /// Policies: checked, explained, compared and formatted
     #[command(subcommand)]
     Policy(policy::Verb),
+    /// Everything at once for long: rotation, changes of policy, failures, and what must never happen meanwhile
+    Soak(soak::Typed),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
