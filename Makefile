@@ -14,7 +14,7 @@ HARNESS := cargo run --quiet --package harness --
 # What a release is called, as rockspecs want it without the `v` of its tag.
 RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native deny fuzz
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -99,7 +99,16 @@ prometheus:
 fmt:
 	cargo fmt --all
 
-lint:
+lint: deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
 	kong/lint.sh
+
+## deny: licences, versions and sources of dependencies, as deny.toml has them; `make deny ADVISORIES=advisories` on the network
+deny:
+	harness/install-cargo-deny.sh
+	target/tools/cargo-deny-*/bin/cargo-deny check $(ADVISORIES) licenses bans sources
+
+## fuzz: every target for an hour, or SECONDS; TARGETS names some
+fuzz: filter
+	fuzz/fuzz.sh $(or $(SECONDS),3600) $(TARGETS)
