@@ -14,7 +14,7 @@ HARNESS := cargo run --quiet --package harness --
 # What a release is called, as rockspecs want it without the `v` of its tag.
 RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native deny fuzz
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native deny fuzz
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -39,6 +39,11 @@ e2e: filter
 up: filter
 	$(HARNESS) up --gateway $(GATEWAY)
 
+## soak: ten million requests while all that can go wrong does, on a release build; REQUESTS=…, GATEWAY=…
+REQUESTS ?= 10000000
+soak: filter native
+	cargo run --quiet --release --package harness -- soak --gateway $(GATEWAY) --requests $(REQUESTS) --svg target/soak.svg
+
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
 bench:
@@ -48,11 +53,13 @@ bench: filter bench-filter
 	cargo run --quiet --release --package harness -- bench --gateway $(GATEWAY) $(BENCH)
 endif
 
-## bench-filter: a filter that does nothing, to compare with
+## bench-filter: a filter that does nothing, to compare with, and the core in wasm without a host
 bench-filter:
 	filter/build.sh build --package mtls-policy --example empty-sdk --profile filter --target-dir target/wasm
 	mkdir -p target/bench-filters
 	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/empty_sdk.wasm target/bench-filters/empty-sdk.wasm
+	filter/build.sh build --package mtls-policy --example decide --no-default-features --profile filter --target-dir target/wasm
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/decide.wasm target/bench-filters/decide.wasm
 
 ## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
 filter:

@@ -41,7 +41,7 @@ impl<'d> Place<'d> {
 
     /// Reports a problem with this value.
     pub fn problem(&self, message: impl Display) {
-        self.report.add(Some(self.node.line), &self.path, message);
+        self.report.add(Some(self.node.at()), &self.path, message);
     }
 
     /// The string that must stand here.
@@ -207,7 +207,7 @@ impl<'d> Fields<'d> {
                     None => String::new(),
                 };
                 let path = self.place.child(key, node).path;
-                self.place.report.add(Some(key.line), &path, format_args!("unknown field{hint}"));
+                self.place.report.add(Some(key.at()), &path, format_args!("unknown field{hint}"));
             }
         }
     }

@@ -53,6 +53,7 @@ impl Gateway for Embedded {
             | Ability::BoundsChains
             | Ability::ChecksNames
             | Ability::DecidesLast
+            | Ability::ForgetsPolicies
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
