@@ -1,6 +1,7 @@
 //! End to end: a client, a gateway with the real filter, a Dogcatcher that demands mutual TLS.
 //!
 //! One file per promise. `HARNESS_GATEWAY` names the gateway that all of them run on.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod a_bad_plugin_config_is_named;

@@ -1,5 +1,7 @@
 //! The keys that policies hold.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -31,14 +33,12 @@ pub enum State {
 
 /// Each key once, in the order of the documents, though a policy may stand in several places by an alias.
 pub fn list(setup: &Setup<'_>, now: OffsetDateTime) -> Vec<Held> {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     let mut held = Vec::new();
     for policy in &setup.policies {
         for consumer in policy.config.get("consumers").map(Node::items).unwrap_or_default() {
             for key in consumer.get("keys").map(Node::items).unwrap_or_default() {
-                let at = (&policy.document.name, key.span.clone());
-                if !seen.contains(&at) {
-                    seen.push(at);
+                if seen.insert((&policy.document.name, key.span.clone())) {
                     let place = format!("{}:{}", policy.document.name, key.line);
                     held.push(Held::of(consumer, key, place, now));
                 }

@@ -136,6 +136,13 @@ fn what_is_explained_is_what_the_filter_decides() {
                 now: OffsetDateTime::from_unix_timestamp(now).unwrap(),
             };
             let told = explain(&setup, &question).unwrap();
+            // By name it is as by a key that is valid, but for preflights that nobody is asked about.
+            if key == "key of ann" && written["run_on_preflight"] == true {
+                let asker = Asker::Consumer { username: "ann".to_owned(), groups: Vec::new() };
+                let by_name = explain(&setup, &Question { asker, ..question }).unwrap();
+                assert_eq!(by_name.policies[0].outcome, told.policies[0].outcome, "{text}");
+                assert_eq!(by_name.policies[0].by, told.policies[0].by, "{text}");
+            }
             let decided = &told.policies[0];
             let sent = key.replace(' ', "-");
             let name = written["key_names"][0].as_str().unwrap();

@@ -1,6 +1,6 @@
 //! Everybody whom one of two setups knows; those who are alike to all rules, together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -23,12 +23,14 @@ pub(super) fn people(was: &[Value], is: &[Value]) -> Vec<Person> {
     let asked = Asked::of(policies());
     let usernames: BTreeSet<&str> =
         policies().flat_map(consumers).filter_map(|one| one["username"].as_str()).collect();
+    let held_before: Vec<_> = was.iter().map(Holders::of).collect();
+    let held_after: Vec<_> = is.iter().map(Holders::of).collect();
     let mut alike: BTreeMap<Vec<Option<Kind>>, Person> = BTreeMap::new();
     let mut order = Vec::new();
     for name in usernames {
         let in_each =
-            |policies: &[Value]| policies.iter().map(|policy| holder(policy, name)).collect::<Vec<_>>();
-        let (old, new) = (in_each(was), in_each(is));
+            |policies: &[Holders<'_>]| policies.iter().map(|each| each.find(name)).collect::<Vec<_>>();
+        let (old, new) = (in_each(&held_before), in_each(&held_after));
         let kinds: Vec<_> =
             old.iter().chain(&new).map(|who| who.as_ref().map(|who| asked.kind(who))).collect();
         let one = alike.entry(kinds.clone()).or_insert_with(|| {
@@ -84,13 +86,22 @@ fn established(was: &[Value], is: &[Value]) -> Vec<Person> {
         .collect()
 }
 
-/// Somebody with a key, whatever its window is.
-fn holder(policy: &Value, username: &str) -> Option<Who> {
-    let one = consumers(policy).find(|one| one["username"] == username)?;
-    one["keys"].as_array().filter(|keys| !keys.is_empty())?;
-    let groups = one["groups"].as_array().into_iter().flatten();
-    let groups = groups.filter_map(|group| group.as_str().map(str::to_owned)).collect();
-    Some(Who { username: Some(username.to_owned()), groups })
+/// A policy's consumers by their names: there may be very many.
+struct Holders<'v>(HashMap<&'v str, &'v Value>);
+
+impl<'v> Holders<'v> {
+    fn of(policy: &'v Value) -> Self {
+        Self(consumers(policy).filter_map(|one| Some((one["username"].as_str()?, one))).collect())
+    }
+
+    /// Somebody with a key, whatever its window is.
+    fn find(&self, username: &str) -> Option<Who> {
+        let one = self.0.get(username)?;
+        one["keys"].as_array().filter(|keys| !keys.is_empty())?;
+        let groups = one["groups"].as_array().into_iter().flatten();
+        let groups = groups.filter_map(|group| group.as_str().map(str::to_owned)).collect();
+        Some(Who { username: Some(username.to_owned()), groups })
+    }
 }
 
 /// What rules ask of somebody.
