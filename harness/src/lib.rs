@@ -1,5 +1,6 @@
 //! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
 //! the filter in, and all of them together as one stack.
+#![forbid(unsafe_code)]
 
 pub mod bench;
 pub mod cases;

@@ -172,7 +172,7 @@ fn dogcatcher(authority: &Authority, versions: Versions) -> Dogcatcher {
         sessions: Sessions::None,
     };
     let mtls = Some(("127.0.0.1:0".parse().unwrap(), tls));
-    Dogcatcher::start(&Options { http: None, mtls, api_keys: Vec::new() }).unwrap()
+    Dogcatcher::start(&Options { mtls, ..Options::default() }).unwrap()
 }
 
 fn url(dogcatcher: &Dogcatcher, path: &str) -> String {

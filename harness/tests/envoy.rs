@@ -142,7 +142,7 @@ fn a_plain_envoy_takes_new_files_over_by_sds_and_keeps_the_last_good_ones() {
     let Some(by_itself) = ByItself::find() else { return };
     let stack = by_itself.stack();
     // Every request is a handshake of its own: open connections would go on under the certificate before.
-    stack.dogcatcher().set_fault(Fault::CloseAfter(1));
+    stack.dogcatcher().set_fault(Fault::CloseEach);
     let ca = stack.authority().pem();
     for who in [("ann", "kong-client"), ("vet", "kong-vet")] {
         assert_eq!(ask(&stack, who.0, "").client(), who.1);

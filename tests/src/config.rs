@@ -1,5 +1,7 @@
 //! Kong's declarative config around a policy.
 
+use std::time::Duration;
+
 /// One service, on whose route `/dogs` a policy is in force, with more routes of the same service: their lines, each
 /// indented as an entry of the service's `routes`.
 ///
@@ -24,6 +26,19 @@ services:
         upstream_mtls("")
     )
 }
+
+/// As [`with_policy`], and the service's upstream is waited for no longer than [`WAIT`] at each step, and tried again so
+/// often.
+pub fn hasty(policy: &str, retries: u32) -> String {
+    let wait = WAIT.as_millis();
+    let fields = format!(
+        "  connect_timeout: {wait}\n  write_timeout: {wait}\n  read_timeout: {wait}\n  retries: {retries}\n  plugins:"
+    );
+    with_policy(policy, "").replacen("  plugins:", &fields, 1)
+}
+
+/// Enough for any handshake on a machine that is busy.
+pub const WAIT: Duration = Duration::from_secs(1);
 
 /// An entry of `plugins`: upstream-mtls with all of [`CLIENTS`], and what else its config is to have.
 pub fn upstream_mtls(more: &str) -> String {

@@ -1,6 +1,7 @@
 //! What the suites share: one stack of PKI, Dogcatcher and the gateway that is asked for, and a client.
 //!
 //! A suite sees the gateway through [`harness::gateway::Running`] only.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod config;

@@ -14,10 +14,15 @@ pub struct Seen {
 
 impl Seen {
     pub(crate) fn of(response: Response) -> Self {
+        Self::try_of(response).unwrap()
+    }
+
+    /// `None`: it broke off.
+    pub(crate) fn try_of(response: Response) -> Option<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().unwrap();
+        let text = response.text().ok()?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Self { status, text, headers, body }
+        Some(Self { status, text, headers, body })
     }
 
     /// The message of a refusal.

@@ -227,6 +227,11 @@ impl Request<'_> {
         Seen::of(self.http.send().unwrap())
     }
 
+    /// `None`: the answer broke off, or there was none.
+    pub fn try_send(self) -> Option<Seen> {
+        Seen::try_of(self.http.send().ok()?)
+    }
+
     pub fn bytes(self) -> Vec<u8> {
         self.http.send().unwrap().bytes().unwrap().to_vec()
     }

@@ -138,7 +138,7 @@ fn a_session_is_resumed_by_its_own_identity_only() {
             tls.sessions = Sessions::Tickets;
         });
         // Every request is a handshake of its own.
-        setting.upstream().set_fault(Fault::CloseAfter(1));
+        setting.upstream().set_fault(Fault::CloseEach);
         let mut resumed = 0;
         for turn in 0..30 {
             let (who, owed) = WHO[turn % WHO.len()];

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::print;
-use super::signals::Signals;
-use crate::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
+use super::signals::{Signals, Woken};
+use crate::dogcatcher::{ClientCertificate, Dogcatcher, Fault, Options, Sessions, Tls, Versions};
 
 /// What was typed.
 #[derive(Args)]
 #[command(after_help = "Example:
   harness certs generate && harness dogcatcher
-  curl --cacert certs/mtls/ca.crt --cert certs/mtls/kong-client.pem https://localhost:5443/api/whoami")]
+  curl --cacert certs/mtls/ca.crt --cert certs/mtls/kong-client.pem https://localhost:5443/api/whoami
+  harness dogcatcher --fault reset-response     # SIGUSR1 switches the fault off, and on again")]
 pub(super) struct Typed {
     /// Directory of ca.crt, server.crt and server.key
     #[arg(long, env = "CERT_DIR", default_value = "./certs/mtls")]
@@ -42,6 +43,9 @@ pub(super) struct Typed {
     /// Ask for one of the API keys
     #[arg(long, env = "API_KEY_REQUIRED", default_value_t = false, action = clap::ArgAction::Set)]
     api_key_required: bool,
+    /// What goes wrong on purpose, on both ports; SIGUSR1 switches it off, and on again
+    #[arg(long, value_enum, value_name = "FAULT", default_value_t)]
+    fault: Fault,
 }
 
 /// An address to listen on, or the word `none`.
@@ -59,7 +63,7 @@ fn address_or_none(typed: &str) -> Result<AddressOrNone, String> {
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
-    let Typed { cert_dir, mtls_enabled, mtls, http, crl, reload_interval, api_keys, api_key_required } =
+    let Typed { cert_dir, mtls_enabled, mtls, http, crl, reload_interval, api_keys, api_key_required, fault } =
         typed;
     if api_key_required && api_keys.is_empty() {
         anyhow::bail!("an API key is required, but there is none: give --api-keys (or API_KEYS)");
@@ -70,8 +74,9 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         http: http.0,
         mtls: tls.clone().map(|tls| (mtls, tls)),
         api_keys: if api_key_required { api_keys } else { Vec::new() },
+        fault,
     })?;
-    let signals = Signals::catch()?;
+    let signals = Signals::catch()?.with_switch()?;
     if let Some(address) = dogcatcher.http() {
         print(&format!("http http://{address}\n"))?;
     }
@@ -79,7 +84,11 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         print(&format!("mtls https://{address}\n"))?;
     }
     let mut files = Files { in_force: tls, refused: None };
-    signals.until_stopped_every(Duration::from_secs(reload_interval), || files.look(read, &dogcatcher));
+    let mut switch = Switch { asked_for: fault, in_force: fault };
+    signals.until_stopped_every(Duration::from_secs(reload_interval), |woken| match woken {
+        Woken::Look => files.look(read, &dogcatcher),
+        Woken::Switch => switch.turn(&dogcatcher),
+    });
     dogcatcher.stop();
     Ok(())
 }
@@ -99,6 +108,23 @@ fn read(cert_dir: &Path, crl: Option<&Path>) -> anyhow::Result<Tls> {
         versions: Versions::Both,
         sessions: Sessions::Tickets,
     })
+}
+
+/// The fault that was asked for, and whether it is on.
+struct Switch {
+    asked_for: Fault,
+    in_force: Fault,
+}
+
+impl Switch {
+    fn turn(&mut self, dogcatcher: &Dogcatcher) {
+        self.in_force = if self.in_force == Fault::None { self.asked_for } else { Fault::None };
+        dogcatcher.set_fault(self.in_force);
+        let name = self.in_force.to_possible_value();
+        let name = name.as_ref().map_or("", |value| value.get_name());
+        // Nobody is left to be told when stderr is closed.
+        let _ = writeln!(io::stderr(), "fault: {name}");
+    }
 }
 
 /// What is in force of the files.

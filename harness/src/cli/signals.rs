@@ -13,6 +13,17 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// SIGUSR1, where a verb has a use for it.
+    switch: Option<Signal>,
+}
+
+/// What a verb is woken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// To look after what it looks after: time has passed, or SIGHUP came.
+    Look,
+    /// To switch what SIGUSR1 switches.
+    Switch,
 }
 
 impl Signals {
@@ -25,20 +36,34 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let hang_up = signal(SignalKind::hangup())?;
         drop(within);
-        Ok(Self { runtime, terminate, interrupt, hang_up })
+        Ok(Self { runtime, terminate, interrupt, hang_up, switch: None })
     }
 
-    /// Does something at once and then every `interval`, until SIGTERM or SIGINT; on SIGHUP sooner.
-    pub(super) fn until_stopped_every(mut self, interval: Duration, mut act: impl FnMut()) {
+    /// SIGUSR1 too.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(super) fn with_switch(mut self) -> anyhow::Result<Self> {
+        let within = self.runtime.enter();
+        let switch = signal(SignalKind::user_defined1())?;
+        drop(within);
+        self.switch = Some(switch);
+        Ok(self)
+    }
+
+    /// Does something at once and then every `interval`, until SIGTERM or SIGINT; on SIGHUP sooner, and on SIGUSR1.
+    pub(super) fn until_stopped_every(mut self, interval: Duration, mut act: impl FnMut(Woken)) {
         self.runtime.block_on(async {
+            let mut woken = Woken::Look;
             loop {
-                act();
-                tokio::select! {
+                act(woken);
+                woken = tokio::select! {
                     _ = self.terminate.recv() => return,
                     _ = self.interrupt.recv() => return,
-                    _ = self.hang_up.recv() => {}
-                    () = tokio::time::sleep(interval) => {}
-                }
+                    _ = self.hang_up.recv() => Woken::Look,
+                    () = came(&mut self.switch) => Woken::Switch,
+                    () = tokio::time::sleep(interval) => Woken::Look,
+                };
             }
         });
     }
@@ -61,5 +86,13 @@ impl Signals {
                 }
             }
         });
+    }
+}
+
+/// Never, where it is not caught.
+async fn came(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

@@ -144,9 +144,11 @@ impl<'d> Place<'d> {
     }
 
     fn child(&self, key: &Key, node: &'d Node) -> Place<'d> {
+        // A key may hold a line of its own.
+        let name = key.name.escape_debug();
         let path = match self.path.as_str() {
-            "" => key.name.clone(),
-            path => format!("{path}.{}", key.name),
+            "" => name.to_string(),
+            path => format!("{path}.{name}"),
         };
         Place { node, path, report: self.report }
     }

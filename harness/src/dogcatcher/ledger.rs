@@ -65,17 +65,20 @@ struct Entries {
 pub struct Counts {
     /// TCP connections accepted.
     pub connections: u64,
+    /// Of these, open still.
+    pub open: u64,
     /// TLS handshakes that failed.
     pub refused_handshakes: u64,
     pub requests: u64,
 }
 
 impl Ledger {
-    /// Counts a connection and gives it its number.
-    pub(super) fn connected(&self) -> u64 {
+    /// Counts a connection, as open too for as long as what is given back is kept, and gives it its number.
+    pub(super) fn connected(&self) -> (u64, Open<'_>) {
         self.with(|entries| {
             entries.counts.connections += 1;
-            entries.counts.connections
+            entries.counts.open += 1;
+            (entries.counts.connections, Open(self))
         })
     }
 
@@ -103,6 +106,15 @@ impl Ledger {
 
     fn with<T>(&self, f: impl FnOnce(&mut Entries) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A connection that is open.
+pub(super) struct Open<'l>(&'l Ledger);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.with(|entries| entries.counts.open -= 1);
     }
 }
 

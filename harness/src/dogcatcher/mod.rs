@@ -2,27 +2,32 @@
 //!
 //! It runs on a runtime of its own, so that synchronous code can bring it up; dropping it takes it down.
 
+mod admission;
+mod answer;
 mod api;
+mod fault;
 mod ledger;
+mod line;
 mod options;
 mod peer;
 mod serve;
 mod tls;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use admission::LetIn;
 use ledger::Ledger;
-use serve::{Shared, Transport};
+use serve::{Place, Shared, Transport};
 
+pub use fault::Fault;
 pub use ledger::{Client, Connection, Counts, Seen};
-pub use options::{ClientCertificate, Fault, Options, Sessions, Tls, Versions};
+pub use options::{ClientCertificate, Options, Sessions, Tls, Versions};
 
 /// A Dogcatcher that serves.
 pub struct Dogcatcher {
@@ -43,9 +48,13 @@ impl Dogcatcher {
         let shared = Arc::new(Shared {
             router: api::router(&options.api_keys),
             ledger: Ledger::default(),
-            fault: Mutex::default(),
-            tls: Mutex::new(options.mtls.as_ref().map(|(_, tls)| tls::server_config(tls)).transpose()?),
+            fault: watch::Sender::new(options.fault),
+            let_in: LetIn::default(),
+            tls: Mutex::default(),
         });
+        if let Some((_, tls)) = &options.mtls {
+            shared.offer(tls)?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("dogcatcher")
@@ -55,11 +64,11 @@ impl Dogcatcher {
         let mut serving = JoinSet::new();
         let mut listen = |address: Option<SocketAddr>, transport| -> anyhow::Result<_> {
             let Some(address) = address else { return Ok(None) };
-            let listener = runtime
-                .block_on(TcpListener::bind(address))
-                .with_context(|| format!("cannot listen on {address}"))?;
-            let address = listener.local_addr()?;
-            let serve = serve::serve(listener, transport, shared.clone(), stopped.clone());
+            let within = runtime.enter();
+            let place = Place::take(address).with_context(|| format!("cannot listen on {address}"))?;
+            drop(within);
+            let address = place.address();
+            let serve = serve::serve(place, transport, shared.clone(), stopped.clone());
             serving.spawn_on(serve, runtime.handle());
             Ok(Some(address))
         };
@@ -83,14 +92,12 @@ impl Dogcatcher {
     /// # Errors
     /// It is unusable; the one before stays.
     pub fn set_tls(&self, tls: &Tls) -> anyhow::Result<()> {
-        let config = tls::server_config(tls)?;
-        *self.shared.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
-        Ok(())
+        self.shared.offer(tls)
     }
 
     /// Fails so from now on.
     pub fn set_fault(&self, fault: Fault) {
-        *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        self.shared.fault.send_replace(fault);
     }
 
     /// How much came so far.

@@ -1,7 +1,8 @@
 //! What a Dogcatcher is brought up with, and what may be changed while it serves.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+
+use super::Fault;
 
 /// Listeners and what they demand. No `Debug`: it holds a private key.
 #[derive(Clone, Default)]
@@ -12,6 +13,8 @@ pub struct Options {
     pub mtls: Option<(SocketAddr, Tls)>,
     /// Keys that `X-API-Key` must be one of; empty: nobody is asked.
     pub api_keys: Vec<String>,
+    /// What goes wrong from the beginning.
+    pub fault: Fault,
 }
 
 /// TLS as the server offers it. No `Debug`: it holds a private key.
@@ -57,21 +60,4 @@ pub enum Sessions {
     None,
     /// By tickets, good for every name of this server.
     Tickets,
-}
-
-/// What goes wrong on purpose, until it is set otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
-    #[default]
-    None,
-    /// Closes a connection after this many requests.
-    CloseAfter(u64),
-    /// Answers after this long.
-    Delay(Duration),
-    /// Sends half of a body, then nothing but the connection's end.
-    ResetMidBody,
-    /// Answers in plain HTTP before the TLS handshake.
-    SpeakHttpFirst,
-    /// Accepts a connection and closes it at once.
-    Refuse,
 }

@@ -1,44 +1,52 @@
 //! Connections: accept, handshake, requests, and the faults in between.
 
-use std::convert::Infallible;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{future, io};
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Request, Response, header};
-use bytes::Bytes;
-use hyper::body::{Frame, Incoming};
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use rustls::ServerConfig;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tower_service::Service;
 
-use super::ledger::{Connection, Ledger, Seen};
-use super::{Fault, peer};
+use super::admission::{Admission, LetIn};
+use super::answer::{answer, seen};
+use super::ledger::{Connection, Ledger};
+use super::line::{Line, Wire};
+use super::tls::Offer;
+use super::{Fault, Tls, peer};
 
 /// What all connections of a Dogcatcher share.
 pub(super) struct Shared {
     pub(super) router: Router,
     pub(super) ledger: Ledger,
-    pub(super) fault: Mutex<Fault>,
-    pub(super) tls: Mutex<Option<Arc<ServerConfig>>>,
+    pub(super) fault: watch::Sender<Fault>,
+    pub(super) let_in: LetIn,
+    pub(super) tls: Mutex<Option<Offer>>,
 }
 
 impl Shared {
-    fn fault(&self) -> Fault {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes over TLS material for the connections to come.
+    ///
+    /// # Errors
+    /// It is unusable; the one before stays.
+    pub(super) fn offer(&self, tls: &Tls) -> anyhow::Result<()> {
+        let offer = Offer::of(tls, &|verifier| {
+            Arc::new(Admission { verifier, fault: self.fault.subscribe(), let_in: self.let_in.clone() })
+        })?;
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(offer);
+        Ok(())
     }
 
-    fn tls(&self) -> Option<Arc<ServerConfig>> {
+    fn tls(&self) -> Option<Offer> {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -50,145 +58,174 @@ pub(super) enum Transport {
     Tls,
 }
 
+/// An address to listen on again and again.
+pub(super) struct Place {
+    /// Bound and not listening: nobody else gets the port meanwhile.
+    _kept: TcpSocket,
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Place {
+    /// # Errors
+    /// It is taken.
+    pub(super) fn take(address: SocketAddr) -> io::Result<Self> {
+        let kept = socket(address)?;
+        let address = kept.local_addr()?;
+        Ok(Self { _kept: kept, address, listener: listen(address)? })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    socket(address)?.listen(BACKLOG)
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 /// Serves until told to stop; requests under way are finished, for [`GRACE`] at the longest.
 pub(super) async fn serve(
-    listener: TcpListener,
+    place: Place,
     transport: Transport,
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut fault = shared.fault.subscribe();
+    let Place { _kept: kept, address, listener } = place;
+    let mut listening = Some(listener);
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Out of descriptors, say: the next one may do.
-                Err(_) => continue,
-            },
-            _ = stop.wait_for(|stop| *stop) => break,
+        let is_down = *fault.borrow_and_update() == Fault::Down;
+        listening = match listening {
+            _ if is_down => None,
+            // Nobody can have taken it.
+            None => listen(address).ok(),
+            listening => listening,
         };
-        let watcher = graceful.watcher();
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let number = shared.ledger.connected();
-            let Some(stream) = before_the_handshake(stream, shared.fault()).await else { return };
-            match transport {
-                Transport::Plain => http(stream, peer::plain(number), shared, watcher).await,
-                Transport::Tls => {
-                    let Some(config) = shared.tls() else { return };
-                    match TlsAcceptor::from(config).accept(stream).await {
-                        Ok(stream) => {
-                            let connection = peer::secured(number, stream.get_ref().1);
-                            http(stream, connection, shared, watcher).await;
-                        }
-                        Err(_) => shared.ledger.refused_handshake(),
-                    }
-                }
+        tokio::select! {
+            accepted = accept(listening.as_ref()) => {
+                // Out of descriptors, say: the next one may do.
+                let Ok((stream, _)) = accepted else { continue };
+                tokio::spawn(connection(stream, transport, shared.clone(), graceful.watcher()));
             }
-        });
+            _ = fault.changed() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
     }
-    drop(listener);
+    drop((kept, listening));
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
 }
 
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => future::pending().await,
+    }
+}
+
+/// One connection, as long as no fault ends it.
+async fn connection(stream: TcpStream, transport: Transport, shared: Arc<Shared>, watcher: Watcher) {
+    let (number, _open) = shared.ledger.connected();
+    let Ok(line) = Line::of(&stream) else { return };
+    let line = Arc::new(line);
+    let mut fault = shared.fault.subscribe();
+    let mut serving = Box::pin(secured(stream, transport, number, line.clone(), shared.clone(), watcher));
+    let ends = |fault: &Fault| matches!(fault, Fault::Down | Fault::Vanish);
+    let fate = tokio::select! {
+        () = &mut serving => return,
+        fate = fault.wait_for(ends) => fate.map_or(Fault::Down, |fault| *fault),
+    };
+    drop(serving);
+    if fate == Fault::Vanish {
+        // Open still, by the line alone.
+        let _ = fault.wait_for(|fault| *fault != Fault::Vanish).await;
+        line.reset();
+    }
+}
+
+async fn secured(
+    stream: TcpStream,
+    transport: Transport,
+    number: u64,
+    line: Arc<Line>,
+    shared: Arc<Shared>,
+    watcher: Watcher,
+) {
+    let Some(stream) = before_the_handshake(stream, &line, &shared).await else { return };
+    match transport {
+        Transport::Plain => http(stream, peer::plain(number), line, shared, watcher).await,
+        Transport::Tls => {
+            let Some(offer) = shared.tls() else { return };
+            let config = offer.under(*shared.fault.borrow());
+            match TlsAcceptor::from(config).accept(stream).await {
+                Ok(stream) => {
+                    let connection = peer::secured(number, stream.get_ref().1);
+                    http(stream, connection, line, shared, watcher).await;
+                }
+                Err(_) => shared.ledger.refused_handshake(),
+            }
+        }
+    }
+}
+
 /// The stream, unless a fault has used it up.
-async fn before_the_handshake(mut stream: TcpStream, fault: Fault) -> Option<TcpStream> {
-    match fault {
+async fn before_the_handshake(mut stream: TcpStream, line: &Line, shared: &Shared) -> Option<TcpStream> {
+    let mut fault = shared.fault.subscribe();
+    let now = *fault.borrow_and_update();
+    match now {
         Fault::Refuse => None,
+        Fault::ResetHandshake => {
+            // Not before it has begun: that would be a refused connection.
+            let _ = stream.readable().await;
+            line.reset();
+            None
+        }
+        Fault::StallHandshake => {
+            let _ = fault.wait_for(|fault| *fault != Fault::StallHandshake).await;
+            None
+        }
         Fault::SpeakHttpFirst => {
             let _ = stream.write_all(PLAINTEXT).await;
             let _ = stream.shutdown().await;
             None
         }
-        Fault::None | Fault::CloseAfter(_) | Fault::Delay(_) | Fault::ResetMidBody => Some(stream),
+        _ => Some(stream),
     }
 }
 
 async fn http(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     connection: Connection,
+    line: Arc<Line>,
     shared: Arc<Shared>,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
 ) {
+    let wire = Wire::new(stream, line.clone(), shared.fault.subscribe());
     let count = Arc::new(AtomicU64::new(0));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let request_on_connection = count.fetch_add(1, Ordering::Relaxed) + 1;
         let seen = seen(&request, connection.clone(), request_on_connection);
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(answer(request, seen, &shared).await) }
+        let (shared, line) = (shared.clone(), line.clone());
+        async move { answer(request, seen, &line, &shared).await }
     });
     // An error ends this connection; its client knows.
     let connections = auto::Builder::new(TokioExecutor::new());
-    let _ = watcher.watch(connections.serve_connection_with_upgrades(TokioIo::new(stream), service)).await;
+    let _ = watcher.watch(connections.serve_connection_with_upgrades(TokioIo::new(wire), service)).await;
 }
-
-fn seen(request: &Request<Incoming>, connection: Connection, request_on_connection: u64) -> Seen {
-    Seen {
-        connection,
-        request_on_connection,
-        method: request.method().to_string(),
-        uri: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
-        headers: (request.headers().iter())
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
-    }
-}
-
-async fn answer(request: Request<Incoming>, seen: Seen, shared: &Shared) -> Response<Body> {
-    let fault = shared.fault();
-    let last = matches!(fault, Fault::CloseAfter(most) if seen.request_on_connection >= most);
-    shared.ledger.saw(seen.clone());
-    if let Fault::Delay(delay) = fault {
-        tokio::time::sleep(delay).await;
-    }
-    if fault == Fault::ResetMidBody {
-        return half_a_body();
-    }
-    let caller = seen.connection.client.as_ref().and_then(|client| client.common_name.clone());
-    let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(seen);
-    let Ok(mut response) = shared.router.clone().call(Request::from_parts(parts, Body::new(body))).await;
-    if let Some(Ok(caller)) = caller.map(HeaderValue::try_from) {
-        response.headers_mut().insert(CALLER, caller);
-    }
-    if last {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-fn half_a_body() -> Response<Body> {
-    let mut response = Response::new(Body::new(HalfABody { sent: false }));
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("11"));
-    response
-}
-
-/// Begins, and breaks off.
-struct HalfABody {
-    sent: bool,
-}
-
-impl hyper::body::Body for HalfABody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        let before = std::mem::replace(&mut self.sent, true);
-        Poll::Ready(Some(match before {
-            false => Ok(Frame::data(Bytes::from_static(b"half a "))),
-            true => Err(std::io::ErrorKind::BrokenPipe.into()),
-        }))
-    }
-}
-
-/// In every answer: the common name in the client certificate that the request came with.
-const CALLER: HeaderName = HeaderName::from_static("x-seen-client");
 
 /// What a client that was promised TLS must never take for an answer.
 const PLAINTEXT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nforged";
 
 /// Enough for any request of a suite; a client that holds its connection does not hold up the end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// As many as the system allows by default.
+const BACKLOG: u32 = 4_096;

@@ -9,11 +9,37 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use super::{ClientCertificate, Sessions, Tls, Versions};
+use super::{ClientCertificate, Fault, Sessions, Tls, Versions};
 
-/// # Errors
-/// A certificate, key or authority cannot be read, or the key is not the certificate's.
-pub(super) fn server_config(tls: &Tls) -> anyhow::Result<Arc<ServerConfig>> {
+/// TLS for the handshakes to come.
+#[derive(Clone)]
+pub(super) struct Offer {
+    usual: Arc<ServerConfig>,
+    /// Whoever resumes a session is not looked at again.
+    without_sessions: Arc<ServerConfig>,
+}
+
+/// Whoever verifies client certificates, with what is to be asked beside.
+type Asking<'a> = &'a dyn Fn(Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier>;
+
+impl Offer {
+    /// # Errors
+    /// A certificate, key or authority cannot be read, or the key is not the certificate's.
+    pub(super) fn of(tls: &Tls, asking: Asking<'_>) -> anyhow::Result<Self> {
+        let without_sessions = server_config(&Tls { sessions: Sessions::None, ..tls.clone() }, asking)?;
+        Ok(Self { usual: server_config(tls, asking)?, without_sessions })
+    }
+
+    /// What is offered while something goes wrong.
+    pub(super) fn under(&self, fault: Fault) -> Arc<ServerConfig> {
+        match fault {
+            Fault::RefuseNewCertificates | Fault::DropAuthorities => self.without_sessions.clone(),
+            _ => self.usual.clone(),
+        }
+    }
+}
+
+fn server_config(tls: &Tls, asking: Asking<'_>) -> anyhow::Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[_] = match tls.versions {
         Versions::Both => &[&rustls::version::TLS12, &rustls::version::TLS13],
@@ -28,7 +54,7 @@ pub(super) fn server_config(tls: &Tls) -> anyhow::Result<Arc<ServerConfig>> {
         .map_err(|_| anyhow::anyhow!("the server's private key is not PEM"))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)?
-        .with_client_cert_verifier(verifier(tls)?)
+        .with_client_cert_verifier(asking(verifier(tls)?))
         .with_single_cert(chain, key)
         .context("the server's chain and key")?;
     // For gRPC, to those who ask for it.

@@ -27,6 +27,8 @@ pub enum Ability {
     RefusesCommonNames,
     /// Takes nothing for an answer that came before the TLS handshake (CVE-2026-1642).
     RefusesEarlyPlaintext,
+    /// Sends a request that is safe to repeat again, where it met the end of a kept connection.
+    RepeatsSafeRequests,
     /// Resumes TLS sessions towards the upstream.
     ResumesSessions,
     /// Can start its workers anew while it serves ([`super::Running::restart_workers`]).
@@ -37,6 +39,8 @@ pub enum Ability {
     SeesRequests,
     /// Serves gRPC and WebSocket.
     StreamsProtocols,
+    /// Tells an upstream that stalls in the handshake (504) from one that breaks off (502).
+    TellsSlowHandshakes,
     /// Tells Prometheus what became of client certificates.
     TellsMetrics,
 }

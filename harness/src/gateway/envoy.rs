@@ -96,6 +96,9 @@ impl Gateway for Envoy {
                 Some("Envoy 1.40.0 takes a chain of any length, whatever max_verify_depth is")
             }
             Ability::KongsOwn => Some("Envoy has none of Kong's own plugins and entities"),
+            Ability::RepeatsSafeRequests => Some(
+                "Envoy tries again what it has not sent yet; whether a request may be repeated it does not ask",
+            ),
             Ability::RestartsWorkers => Some("Envoy's workers are threads of one process"),
             Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles => {
                 Some("the filter has no files, and decides before it sees a body")
@@ -104,6 +107,9 @@ impl Gateway for Envoy {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
             Ability::TellsMetrics => Some("Envoy tells statistics of its own, under names of its own"),
+            Ability::TellsSlowHandshakes => Some(
+                "to Envoy a handshake is part of connecting, and a connection that takes too long is one that failed",
+            ),
             Ability::SeesRequests => {
                 Some("Envoy does not tell whether an upstream has asked for a certificate")
             }

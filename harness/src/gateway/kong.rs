@@ -116,10 +116,12 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         | Ability::NamesConsumers
         | Ability::ReadsBodies
         | Ability::ReadsConsumersFiles
+        | Ability::RepeatsSafeRequests
         | Ability::RestartsWorkers
         | Ability::RunsFilters
         | Ability::StreamsProtocols
-        | Ability::TellsMetrics => None,
+        | Ability::TellsMetrics
+        | Ability::TellsSlowHandshakes => None,
     }
 }
 

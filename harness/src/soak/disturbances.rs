@@ -27,7 +27,7 @@ enum Kind {
     AnotherPolicy,
     BrokenPolicy,
     BrokenCertificate,
-    UpstreamRefuses,
+    UpstreamIsDown,
     UpstreamBreaksOff,
     UpstreamIsSlow,
     WorkersAnew,
@@ -37,7 +37,7 @@ const KINDS: [(Kind, &str); 7] = [
     (Kind::AnotherPolicy, "another policy"),
     (Kind::BrokenPolicy, "a broken policy"),
     (Kind::BrokenCertificate, "a broken certificate"),
-    (Kind::UpstreamRefuses, "an upstream that closes connections at once"),
+    (Kind::UpstreamIsDown, "an upstream that is gone"),
     (Kind::UpstreamBreaksOff, "an upstream that breaks off in its answers"),
     (Kind::UpstreamIsSlow, "a slow upstream"),
     (Kind::WorkersAnew, "workers that start anew"),
@@ -94,10 +94,10 @@ impl<'s> Disturbances<'s> {
                 pause();
                 history.rotate(stack, client)
             }
-            Kind::UpstreamRefuses => self.fail(Fault::Refuse),
-            Kind::UpstreamBreaksOff => self.fail(Fault::ResetMidBody),
+            Kind::UpstreamIsDown => self.fail(Fault::Down),
+            Kind::UpstreamBreaksOff => self.fail(Fault::ResetResponse),
             Kind::UpstreamIsSlow => {
-                stack.dogcatcher().set_fault(Fault::Delay(Duration::from_millis(20)));
+                stack.dogcatcher().set_fault(Fault::Drip);
                 pause();
                 stack.dogcatcher().set_fault(Fault::None);
                 Ok(())

@@ -77,9 +77,8 @@ impl Stack {
             sessions: Sessions::None,
         };
         let dogcatcher = Dogcatcher::start(&dogcatcher::Options {
-            http: None,
             mtls: Some((ANY_PORT, tls.clone())),
-            api_keys: Vec::new(),
+            ..Default::default()
         })?;
         let upstream = dogcatcher.mtls().context("Dogcatcher has no address")?.port();
         let places = Places { upstream, secrets: directory.path().join("secrets") };

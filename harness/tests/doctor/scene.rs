@@ -91,7 +91,7 @@ impl Scene {
 
 pub fn serve(tls: Tls) -> Dogcatcher {
     let any = "127.0.0.1:0".parse().unwrap();
-    Dogcatcher::start(&Options { http: Some(any), mtls: Some((any, tls)), api_keys: Vec::new() }).unwrap()
+    Dogcatcher::start(&Options { http: Some(any), mtls: Some((any, tls)), ..Options::default() }).unwrap()
 }
 
 pub fn at_localhost(leaf: Leaf) -> Leaf {

@@ -42,7 +42,7 @@ pub(super) fn run(typed: Watch) -> anyhow::Result<()> {
     }
     let signals = Signals::catch()?;
     let mut told = String::new();
-    signals.until_stopped_every(Wait::from_secs(typed.interval), || {
+    signals.until_stopped_every(Wait::from_secs(typed.interval), |_| {
         // Told once, until it is another reason: a look that fails is repeated.
         let failure = look(&typed).err().map(|reason| format!("error: {reason:#}\n")).unwrap_or_default();
         if failure != told {

@@ -39,7 +39,10 @@ pub(super) fn full(body: Bytes) -> upstream::Body {
 }
 
 /// A request's body on its way, and the means to see whose turn it is.
-pub(super) fn upload(body: Incoming) -> (upstream::Body, Turns) {
+pub(super) fn upload<B>(body: B) -> (upstream::Body, Turns)
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let (turn, turns) = watch::channel(Turn::Connecting);
     (Upload { body, turn }.boxed_unsync(), Turns(turns))
 }
@@ -55,12 +58,12 @@ enum Turn {
     Take,
 }
 
-struct Upload {
-    body: Incoming,
+struct Upload<B> {
+    body: B,
     turn: watch::Sender<Turn>,
 }
 
-impl Body for Upload {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for Upload<B> {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -4,17 +4,19 @@ use std::error::Error;
 use std::time::Instant;
 
 use ::log::Level;
+use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Scheme};
-use http::{Request, Response, StatusCode, Uri, Version, request};
-use hyper::body::Incoming;
+use http::{Method, Request, Response, StatusCode, Uri, Version, request};
+use http_body_util::Empty;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::error::Elapsed;
 
 use super::body::{TimedOut, download, upload};
 use super::failure::{Failed, Failure};
 use super::headers;
 use super::log::Log;
-use super::upstream::{Body, BoxError, Client, Destination, causes};
+use super::upstream::{Body, BoxError, Client, Destination, causes, is_verdict};
 use crate::gateway::declarative::Service;
 
 pub(super) struct Forward<'f> {
@@ -49,12 +51,7 @@ impl Forward<'_> {
         let own = milliseconds(self.began);
 
         let sent = Instant::now();
-        let (body, turns) = upload(body);
-        let response = self.client.request(Request::from_parts(head, body));
-        let Service { write_timeout, read_timeout, .. } = self.service;
-        let answered = turns.response(response, *write_timeout, *read_timeout).await;
-        let response = answered.map_err(timed_out)?.map_err(|error| unanswered(&error))?;
-        let (mut head, body) = response.into_parts();
+        let (mut head, body) = self.response(head, body).await?.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it: `Upgrade` does not pass.
             return Err(Failed::new(Failure::UpstreamBroken, "the upstream switches protocols"));
@@ -64,11 +61,42 @@ impl Forward<'_> {
         head.headers.insert(PROXY_LATENCY, own);
         head.headers.insert(UPSTREAM_LATENCY, milliseconds(sent));
         let (log, id) = (self.log.clone(), self.request_id.to_owned());
+        let read_timeout = self.service.read_timeout;
         let broken = move |error: &BoxError| {
             log.line(Level::Error, format_args!("request {id}: the response breaks off: {}", told(&**error)));
         };
-        Ok(Response::from_parts(head, download(body, *read_timeout, broken)))
+        Ok(Response::from_parts(head, download(body, read_timeout, broken)))
     }
+
+    /// The response that begins, after as many attempts as the service and the request allow.
+    async fn response(&self, head: request::Parts, body: Incoming) -> Result<Response<Incoming>, Failed> {
+        // Bodies pass as they come, so one that was sent is gone.
+        let mut left =
+            if may_be_repeated(&head.method) && body.is_end_stream() { self.destination.retries } else { 0 };
+        let mut attempt = upload(body);
+        loop {
+            let (body, turns) = attempt;
+            let response = self.client.request(Request::from_parts(head.clone(), body));
+            let Service { write_timeout, read_timeout, .. } = self.service;
+            let failed = match turns.response(response, *write_timeout, *read_timeout).await {
+                Ok(Ok(response)) => return Ok(response),
+                // The connector has tried as often as it may, and who has said no would say so again.
+                Ok(Err(error)) if error.is_connect() || is_verdict(&error) => return Err(unanswered(&error)),
+                Ok(Err(error)) => unanswered(&error),
+                Err(timeout) => timed_out(timeout),
+            };
+            let Some(fewer) = left.checked_sub(1) else { return Err(failed) };
+            left = fewer;
+            self.log
+                .line(Level::Info, format_args!("request {}: sent again: {}", self.request_id, failed.why));
+            attempt = upload(Empty::<Bytes>::new());
+        }
+    }
+}
+
+/// As nginx has it (`ngx_http_upstream_next`): what has no effect that a second time would change.
+fn may_be_repeated(method: &Method) -> bool {
+    !matches!(method.as_str(), "POST" | "PATCH" | "LOCK")
 }
 
 pub(super) fn milliseconds(since: Instant) -> HeaderValue {

@@ -56,11 +56,13 @@ impl Gateway for Embedded {
             | Ability::ForgetsPolicies
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
+            | Ability::RepeatsSafeRequests
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions
             | Ability::RunsFilters
             | Ability::SeesRequests
-            | Ability::TellsMetrics => None,
+            | Ability::TellsMetrics
+            | Ability::TellsSlowHandshakes => None,
         }
     }
 

@@ -246,7 +246,7 @@ impl std::fmt::Display for NotAsked {
 impl StdError for NotAsked {}
 
 /// Whether one side looked at the other and said no: it would say so again.
-fn is_verdict(error: &(dyn StdError + 'static)) -> bool {
+pub fn is_verdict(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| cause.is::<rustls::Error>())
 }
 

@@ -15,7 +15,7 @@ mod way;
 use std::sync::Arc;
 
 pub use certificate::{ClientCertificate, Leaf, Unusable};
-pub use client::{Body, BoxError, Client, Destination, PoolKey, Pools, causes};
+pub use client::{Body, BoxError, Client, Destination, PoolKey, Pools, causes, is_verdict};
 pub use identity::{CertificateRequest, Identity};
 pub use refresh::{Change, publish, refresh};
 pub use revocation::RevocationLists;
