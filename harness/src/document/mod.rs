@@ -13,7 +13,7 @@ mod problem;
 pub use node::{At, Key, Node, Value};
 pub use parse::parse;
 pub use place::{Fields, Place, nearest};
-pub use problem::{Problem, Problems, Report};
+pub use problem::{Problem, Problems, Report, visible};
 
 #[cfg(test)]
 mod tests;

@@ -114,3 +114,8 @@ impl Report {
         }
     }
 }
+
+/// A text of lines as a terminal may be given it: names in a document may hold what would move its cursor.
+pub fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}

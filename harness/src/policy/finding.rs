@@ -9,6 +9,7 @@ use serde_json::{Value, json as object};
 
 use super::Document;
 use super::document::{one_line, position};
+use crate::document::visible;
 
 /// One thing that is to be said, and where it stands.
 #[derive(Clone)]
@@ -83,16 +84,16 @@ fn rendered(renderer: &Renderer, finding: &Finding<'_>) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(&finding.message).id(finding.code);
+    let title = level.primary_title(visible(&finding.message)).id(finding.code);
     let group = match &finding.span {
         Some(span) => {
-            let label = Some(finding.path.as_str()).filter(|path| !path.is_empty());
+            let label = Some(visible(&finding.path)).filter(|path| !path.is_empty());
             let annotation = AnnotationKind::Primary.span(span.clone()).label(label);
             title.element(Snippet::source(finding.shown).path(finding.name).annotation(annotation))
         }
         None => title.element(Origin::path(finding.name)),
     };
-    let help = finding.help.as_ref().map(|help| Level::HELP.message(help));
+    let help = finding.help.as_ref().map(|help| Level::HELP.message(visible(help)));
     renderer.render(&[group.elements(help)])
 }
 

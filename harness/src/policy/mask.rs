@@ -16,7 +16,7 @@ pub(super) fn mask(text: &str, root: &Node) -> String {
     for span in secret {
         cover(&mut shown, span);
     }
-    String::from_utf8(shown).unwrap_or_default()
+    readable(shown)
 }
 
 /// The same of a text that is no document: only the names of fields can be told from values there.
@@ -25,7 +25,7 @@ pub(super) fn structure(text: &str) -> String {
     for word in WORD.captures_iter(text).filter_map(|found| found.name("value")) {
         cover(&mut shown, word.range());
     }
-    String::from_utf8(shown).unwrap_or_default()
+    readable(shown)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,14 @@ fn is_digest(text: &str) -> bool {
 /// A reference into a vault tells nothing.
 fn refers(value: &Node) -> bool {
     value.as_str().is_some_and(|text| text.starts_with("{vault://"))
+}
+
+/// Nothing that would move a terminal's cursor, each byte in its place.
+fn readable(mut text: Vec<u8>) -> String {
+    for byte in text.iter_mut().filter(|byte| byte.is_ascii_control() && !b"\t\r\n".contains(*byte)) {
+        *byte = b'?';
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn cover(text: &mut [u8], span: Range<usize>) {

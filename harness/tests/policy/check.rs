@@ -318,3 +318,40 @@ fn what_cannot_be_asked_is_told_from_what_is_wrong() {
     assert_eq!(policy(&["check", "nowhere.yaml"], &[]).code, 2);
     assert_eq!(policy(&["check"], &[]).code, 2);
 }
+
+#[test]
+fn what_a_document_holds_moves_no_cursor() {
+    let name = "\\e[2J\\e]0;x\\a";
+    let route = format!(
+        "_format_version: '3.0'\nservices: [{{url: 'https://a', routes: [{{name: \"{name}\", paths: [/a], plugins: [{{name: mtls-policy, config: {{\"{name}\": 1}}}}]}}]}}]\n"
+    );
+    let good = route.replace(&format!("\"{name}\": 1"), "anonymous: guest");
+    let keys = format!("consumers: [{{username: \"{name}\", keys: [{{id: \"{name}\", sha256: '1'}}]}}]\n");
+    let directory = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| std::fs::write(directory.path().join(file), text).unwrap();
+    write("bad.yml", &route);
+    write("good.yml", &good);
+    write("other.yml", &good.replace("guest", "nobody"));
+    write("keys.yml", &keys);
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    for typed in [
+        &["policy", "check", "bad.yml"][..],
+        &["policy", "check", "keys.yml"],
+        &["policy", "explain", "good.yml", "--path", "/a"],
+        &["policy", "explain", "bad.yml", "--path", "/a"],
+        &["policy", "diff", "good.yml", "other.yml"],
+        &["keys", "list", "keys.yml"],
+        &["keys", "rotate", "keys.yml", "--consumer", "ann"],
+    ] {
+        // As on a terminal: into a pipe no escapes are written anyhow.
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.args(typed).current_dir(directory.path()).env("CLICOLOR_FORCE", "1");
+        let output = command.output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let told = colours.replace_all(&told, "");
+        assert!(
+            !told.is_empty() && told.chars().all(|c| c == '\n' || !c.is_control()),
+            "{typed:?}: {told:?}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::cli::policy::documents;
 use crate::cli::{No, print};
+use crate::document::visible;
 use crate::keys::{self, Held, State};
 use crate::policy::Setup;
 
@@ -37,7 +38,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let held = keys::list(&Setup::of(&documents), OffsetDateTime::now_utc());
     print(&match json {
         true => serde_json::to_string_pretty(&serde_json::json!({ "keys": held }))? + "\n",
-        false => table(&held),
+        false => visible(&table(&held)),
     })?;
     let soon = |held: &&Held| held.days_left.zip(warn_days).is_some_and(|(left, warn)| left < warn.into());
     match held.iter().filter(soon).count() {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Access, Diff, Fate, Gain, KeyChange, Setting};
+use crate::document::visible;
 
 /// By route, then keys.
 pub fn text(diff: &Diff) -> String {
@@ -45,7 +46,7 @@ pub fn text(diff: &Diff) -> String {
             }
         };
     }
-    out
+    visible(&out)
 }
 
 fn access(access: &Access, out: &mut String) {

@@ -6,6 +6,7 @@ use mtls_policy::policy::Caller;
 use serde_json::Value;
 
 use super::{Decided, Explanation, Outcome};
+use crate::document::visible;
 use crate::policy::{Condition, Request, Who};
 
 /// A paragraph for each policy on the way.
@@ -21,7 +22,7 @@ pub fn text(explanation: &Explanation) -> String {
         out += "no policy decides here: the request passes, whoever sends it\n";
     }
     explanation.policies.iter().for_each(|decided| self::decided(decided, &mut out));
-    out
+    visible(&out)
 }
 
 fn decided(decided: &Decided, out: &mut String) {
