@@ -55,7 +55,7 @@ fn an_api_key_is_told_nobody_whatever_becomes_of_it() {
     told += &all_that_is_told(&setting);
     for key in &keys {
         for spelling in spellings(key.as_bytes()) {
-            assert!(!told.contains(&spelling), "{spelling} is told: …{}", around(&told, &spelling));
+            assert!(!told.contains(&spelling), "a key is told: …{}", around(&told, &spelling));
         }
     }
 }
