@@ -5,6 +5,8 @@
 
 pub mod config;
 mod done;
+#[cfg(test)]
+mod faults_table;
 mod gateway;
 mod orders;
 pub mod raw;
