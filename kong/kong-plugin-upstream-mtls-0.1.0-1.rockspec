@@ -24,6 +24,7 @@ build = {
     ["kong.plugins.upstream-mtls.choice"] = "plugins/upstream-mtls/choice.lua",
     ["kong.plugins.upstream-mtls.consumer"] = "plugins/upstream-mtls/consumer.lua",
     ["kong.plugins.upstream-mtls.expiry"] = "plugins/upstream-mtls/expiry.lua",
+    ["kong.plugins.upstream-mtls.file"] = "plugins/upstream-mtls/file.lua",
     ["kong.plugins.upstream-mtls.gate"] = "plugins/upstream-mtls/gate.lua",
     ["kong.plugins.upstream-mtls.handler"] = "plugins/upstream-mtls/handler.lua",
     ["kong.plugins.upstream-mtls.identity"] = "plugins/upstream-mtls/identity.lua",

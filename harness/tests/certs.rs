@@ -161,6 +161,27 @@ fn a_write_that_fails_leaves_the_old_files() {
 }
 
 #[test]
+fn a_full_disk_leaves_the_certificates_that_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(generate(directory.path(), &[]).status.success());
+    let before = listing(directory.path());
+    let renew = |shell: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{shell} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_harness")]);
+        command.args(["certs", "renew", "--ca-dir", ".", "kong-client.crt"]).current_dir(directory.path());
+        command.output().unwrap()
+    };
+    // No file may hold anything: the first write fails, as on a full disk.
+    let outcome = renew("ulimit -f 0; trap '' XFSZ;");
+    assert!(!outcome.status.success(), "{outcome:?}");
+    assert_eq!(listing(directory.path()), before, "{outcome:?}");
+
+    let outcome = renew("");
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert_ne!(listing(directory.path()), before);
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_and_nothing_is_written() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("certs");

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test says no")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
-use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
+use harness::dogcatcher::{ClientCertificate, Dogcatcher, Fault, Options, Sessions, Tls, Versions};
 use harness::pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
 use reqwest::blocking::Client;
 use reqwest::{Certificate, Identity};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 #[test]
@@ -156,6 +159,130 @@ fn a_revoked_client_is_refused_once_the_list_is_taken_over_and_a_broken_list_cha
     assert_eq!(typed.end("TERM"), Some(0));
 }
 
+/// What each fault is to whoever meets it on the wire.
+#[test]
+fn each_fault_is_what_it_says() {
+    let authority = Authority::root(&Ca::named("CA")).unwrap();
+    let dogcatcher = dogcatcher(&authority, Versions::Both);
+    let issued = authority.issue(&Leaf::client("kong-client")).unwrap();
+    let address = dogcatcher.mtls().unwrap();
+    let ask = |mut wire: Wire| {
+        wire.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        read(&mut wire).map(|came| (came, wire))
+    };
+    let connect = || tls(&authority, &issued, address);
+    let fails = |fault| {
+        dogcatcher.set_fault(fault);
+        connect().and_then(ask).map(|(came, _)| came).unwrap_err().kind()
+    };
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, UnexpectedEof, WouldBlock};
+
+    dogcatcher.set_fault(Fault::Down);
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ConnectionRefused);
+    dogcatcher.set_fault(Fault::None);
+    assert!(connect().and_then(ask).is_ok());
+    assert!(matches!(fails(Fault::Refuse), UnexpectedEof | ConnectionReset));
+    for fault in [Fault::ResetHandshake, Fault::ResetRequest] {
+        assert_eq!(fails(fault), ConnectionReset, "{fault:?}");
+    }
+    for fault in [Fault::StallHandshake, Fault::StallRequest, Fault::Vanish] {
+        assert_eq!(fails(fault), WouldBlock, "{fault:?}");
+    }
+    assert_eq!(fails(Fault::SpeakHttpFirst), std::io::ErrorKind::InvalidData);
+    assert_eq!(fails(Fault::DropAuthorities), std::io::ErrorKind::InvalidData);
+
+    // The response, and then the connection's end.
+    for (fault, response, end) in [
+        (Fault::ResetResponse, "half a ", Err(ConnectionReset)),
+        (Fault::StallResponse, "half a ", Err(WouldBlock)),
+        (Fault::ResetIdle, OK, Err(ConnectionReset)),
+        (Fault::HalfClose, OK, Ok(0)),
+        (Fault::CloseEach, OK, Ok(0)),
+        (Fault::Drip, "HTTP/1.1 200 OK", Err(WouldBlock)),
+        (Fault::None, OK, Err(WouldBlock)),
+    ] {
+        dogcatcher.set_fault(fault);
+        let (came, mut wire) = connect().and_then(ask).unwrap();
+        assert!(came.contains(response), "{fault:?}: {came}");
+        assert_eq!(came.contains("connection: close"), fault == Fault::CloseEach, "{fault:?}: {came}");
+        if fault == Fault::Drip {
+            continue;
+        }
+        assert_eq!(wire.read(&mut [0]).map_err(|error| error.kind()), end, "{fault:?}");
+        if fault == Fault::HalfClose {
+            wire.write_all(b"nobody minds").unwrap();
+            wire.flush().unwrap();
+        }
+    }
+
+    dogcatcher.set_fault(Fault::ResetKept);
+    let (came, wire) = connect().and_then(ask).unwrap();
+    assert!(came.contains(OK));
+    assert_eq!(ask(wire).map(drop).unwrap_err().kind(), ConnectionReset);
+
+    dogcatcher.set_fault(Fault::RefuseNewCertificates);
+    assert!(connect().and_then(ask).is_ok(), "it was let in before");
+    let next = authority.issue(&Leaf::client("kong-client")).unwrap();
+    assert!(tls(&authority, &next, address).and_then(ask).is_err());
+    let other = authority.issue(&Leaf::client("kong-vet")).unwrap();
+    assert!(tls(&authority, &other, address).and_then(ask).is_ok(), "nobody of this name was before");
+    dogcatcher.set_fault(Fault::None);
+    assert!(tls(&authority, &next, address).and_then(ask).is_ok());
+}
+
+#[test]
+fn a_fault_is_asked_for_and_switched() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path());
+    command.env("MTLS_ENABLED", "false").args(["--fault", "reset-request"]);
+    let mut typed = Typed::spawn(command);
+    let url = format!("http://{}/health", typed.address("http http://"));
+    let authority = Authority::root(&Ca::named("CA")).unwrap();
+    let is_well = || http(&authority, None).get(&url).send().is_ok();
+    assert!(!is_well());
+    for (told, well) in [("fault: none", true), ("fault: reset-request", false)] {
+        typed.signal("USR1");
+        let mut line = String::new();
+        typed.stderr.read_line(&mut line).unwrap();
+        assert_eq!((line.trim_end(), is_well()), (told, well));
+    }
+    assert_eq!(typed.end("TERM"), Some(0));
+}
+
+type Wire = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+/// A connection; silence on it is an error after a short while.
+fn tls(authority: &Authority, issued: &Issued, address: SocketAddr) -> std::io::Result<Wire> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(
+            vec![issued.der().clone()],
+            PrivateKeyDer::from_pem_slice(issued.key().pem().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(std::time::Duration::from_millis(500)))?;
+    Ok(rustls::StreamOwned::new(client, stream))
+}
+
+/// What comes in one go.
+fn read(wire: &mut Wire) -> std::io::Result<String> {
+    let mut came = vec![0; 4096];
+    let count = wire.read(&mut came)?;
+    if count == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(String::from_utf8_lossy(&came[..count]).into_owned())
+}
+
+const OK: &str = "{\"status\":\"ok\"}";
+
 fn server(authority: &Authority) -> Issued {
     authority.issue(&Leaf::server("dogcatcher-api").reached_as("localhost".parse().unwrap())).unwrap()
 }
@@ -230,9 +357,13 @@ impl Typed {
         line.trim_end().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    fn end(&mut self, signal: &str) -> Option<i32> {
+    fn signal(&self, signal: &str) {
         let kill = Command::new("kill").args(["-s", signal, &self.process.id().to_string()]).status();
         assert!(kill.unwrap().success());
+    }
+
+    fn end(&mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
         self.process.wait().unwrap().code()
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test says no")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -70,6 +70,43 @@ fn a_gateway_that_is_not_here_cannot_be_asked() {
     assert!(told.contains("nowhere is no kong"), "{told}");
 }
 
+#[test]
+fn a_gateway_that_was_killed_comes_back_on_its_port() {
+    let directory = fixture("one");
+    let mut gateway = Gateway::start(directory.path());
+    gateway.until("/one", "HTTP/1.1 502");
+    let _kept = TcpStream::connect(&gateway.proxy).unwrap();
+    gateway.end("KILL");
+    let again = Gateway::of(at(directory.path(), &gateway.proxy));
+    assert_eq!(again.proxy, gateway.proxy);
+    again.until("/one", "HTTP/1.1 502");
+}
+
+#[test]
+fn a_gateway_without_file_descriptors_serves_again_when_it_has_some() {
+    let directory = fixture("one");
+    let gateway = Gateway::of(limited(directory.path(), 64));
+    let connections: Vec<_> = (0..100).map(|_| TcpStream::connect(&gateway.proxy).unwrap()).collect();
+    // Nobody is served beside them.
+    let mut late = TcpStream::connect(&gateway.proxy).unwrap();
+    late.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    late.write_all(b"GET /one HTTP/1.1\r\nHost: gateway\r\n\r\n").unwrap();
+    late.read_exact(&mut [0]).unwrap_err();
+    drop((connections, late));
+    gateway.until("/one", "HTTP/1.1 502");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let directory = fixture("one");
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let outcome = at(directory.path(), &taken).args(["--config", "kong.yml"]).output().unwrap();
+    let told = String::from_utf8(outcome.stderr).unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{told}");
+    assert!(told.contains(&taken), "{told}");
+}
+
 /// A directory with a config and a filter that lets everything pass.
 fn fixture(route: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -106,9 +143,23 @@ services:
 }
 
 fn command(directory: &Path) -> Command {
+    at(directory, "127.0.0.1:0")
+}
+
+fn at(directory: &Path, proxy: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.current_dir(directory).env("HARNESS_FILTERS", "filters");
-    command.args(["gateway", "--gateway", "embedded", "--proxy", "127.0.0.1:0"]);
+    command.args(["gateway", "--gateway", "embedded", "--proxy", proxy]);
+    command
+}
+
+/// With so many file descriptors.
+fn limited(directory: &Path, descriptors: u32) -> Command {
+    let whole = command(directory);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]);
+    command.arg(whole.get_program()).args(whole.get_args());
+    command.current_dir(directory).env("HARNESS_FILTERS", "filters");
     command
 }
 
@@ -121,7 +172,10 @@ struct Gateway {
 
 impl Gateway {
     fn start(directory: &Path) -> Self {
-        let mut command = command(directory);
+        Self::of(command(directory))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.args(["--config", "kong.yml", "--status", "127.0.0.1:0"]);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());

@@ -6,6 +6,8 @@
 
 pub mod config;
 mod done;
+#[cfg(test)]
+mod faults_table;
 mod gateway;
 pub mod http2;
 mod orders;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use harness::dogcatcher::{self, Dogcatcher, Tls};
+use harness::dogcatcher::{self, Dogcatcher, Fault, Tls};
 use harness::gateway::Options;
 use harness::pki::{Authority, Issued, Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
@@ -76,6 +76,11 @@ impl Setting {
         self.stack.gateway().restart_workers()
     }
 
+    /// Ids of the processes that serve; none where that is this one.
+    pub fn processes(&self) -> Vec<u32> {
+        self.stack.gateway().processes()
+    }
+
     /// Memory that is each serving process's own, in kilobytes, without files that it maps (Kong's LMDB) and memory that
     /// it shares; none where that process is this one.
     pub fn memory(&self) -> Vec<u64> {
@@ -84,7 +89,7 @@ impl Setting {
             let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
             line.trim().trim_end_matches(" kB").parse().unwrap()
         };
-        self.stack.gateway().processes().into_iter().map(of).collect()
+        self.processes().into_iter().map(of).collect()
     }
 
     /// The API key of one of the people.
@@ -113,6 +118,12 @@ impl Setting {
     /// Signs what the stack's own parts believe.
     pub fn authority(&self) -> &Authority {
         self.stack.authority()
+    }
+
+    /// Until another fault is set, or none: then it is back.
+    pub fn take_upstream_down(&self) {
+        self.upstream().set_fault(Fault::Down);
+        self.wait_until("what was open is closed", || self.upstream().counts().open == 0);
     }
 
     /// Lets the upstream offer other TLS on the connections to come.
@@ -147,6 +158,13 @@ impl Setting {
     /// Puts any content in the place of a client certificate.
     pub fn put(&self, name: &str, chain: &str, key: &str) {
         self.stack.put(name, chain, key, &self.stack.authority().pem()).unwrap();
+    }
+
+    /// Puts a pipe in the place of a client certificate, into which nobody writes.
+    pub fn put_pipe(&self, name: &str) {
+        let place = self.stack.directory().join("secrets").join(name).join("tls.crt");
+        std::fs::remove_file(&place).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&place).status().unwrap().success());
     }
 
     /// Replaces a client certificate by a new one with a new key.

@@ -90,8 +90,7 @@ fn setting() -> Setting {
 
 /// The answer to a request that finds no connection open, and how long it took.
 fn under(setting: &Setting, fault: Fault) -> (Answer, std::time::Duration) {
-    setting.upstream().set_fault(Fault::Down);
-    setting.wait_until("all connections are closed", || setting.upstream().counts().open == 0);
+    setting.take_upstream_down();
     setting.upstream().set_fault(fault);
     let began = Instant::now();
     let answer = ask(setting);
@@ -99,7 +98,8 @@ fn under(setting: &Setting, fault: Fault) -> (Answer, std::time::Duration) {
 }
 
 fn ask(setting: &Setting) -> Answer {
-    raw::get(setting.proxy(), "/dogs/anything", &[("X-API-Key", &setting.key("model-citizen"))])
+    let key = setting.key("model-citizen");
+    raw::get(setting.proxy(), "/dogs/anything", &[("X-API-Key", &key), ("Accept", "application/json")])
 }
 
 /// Not the first that is asked, perhaps: the gateway may still have to hear of connections that have ended.
@@ -116,7 +116,9 @@ fn well_again(setting: &Setting, after: Fault) {
 fn rotated(setting: &Setting) {
     setting.upstream().set_fault(Fault::RefuseNewCertificates);
     setting.replace(CLIENT, |leaf| leaf);
-    setting.wait_until("the new certificate is presented, and refused", || ask(setting).status == 502);
+    setting.wait_until("every worker presents the new certificate, and is refused", || {
+        (0..20).all(|_| ask(setting).status == 502)
+    });
 }
 
 const CLIENT: &str = "kong-client";

@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod a_bad_day_lets_nobody_pass;
 mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod a_failing_upstream_is_told;
 mod a_refusal_waits_for_no_body;
+mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
 mod bodies_stream_both_ways;
 mod connections_are_pooled_by_identity;
@@ -45,10 +47,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     tests::run(&[
+        a_bad_day_lets_nobody_pass::TESTS,
         a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
         a_failing_upstream_is_told::TESTS,
         a_refusal_waits_for_no_body::TESTS,
+        a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,
         bodies_stream_both_ways::TESTS,
         connections_are_pooled_by_identity::TESTS,

@@ -22,7 +22,7 @@ fn a_certificate_rotates_while_the_upstream_restarts() {
     let setting = setting();
     under_load(&setting, |load| {
         for _ in 0..3 {
-            setting.upstream().set_fault(Fault::Down);
+            setting.take_upstream_down();
             setting.replace(CLIENT, |leaf| leaf);
             load.wait("requests fail meanwhile", |load| load.failed() > 0);
             setting.upstream().set_fault(Fault::None);
@@ -63,7 +63,7 @@ fn an_authority_rotates_while_the_upstream_restarts() {
         load.presents(&issued.fingerprint());
 
         // It comes back with the new authority alone; the gateway has a certificate of the old one still.
-        setting.upstream().set_fault(Fault::Down);
+        setting.take_upstream_down();
         setting.upstream_tls(|tls| {
             tls.client_authorities = new.pem();
             (tls.chain, tls.key) = (server.chain_pem(), server.key().pem());

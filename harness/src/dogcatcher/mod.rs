@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use admission::LetIn;
 use ledger::Ledger;
-use serve::{Place, Shared, Transport};
+use serve::{Door, Place, Shared, Transport};
 
 pub use fault::Fault;
 pub use ledger::{Client, Connection, Counts, Seen};
@@ -34,6 +34,7 @@ pub struct Dogcatcher {
     http: Option<SocketAddr>,
     mtls: Option<SocketAddr>,
     shared: Arc<Shared>,
+    doors: Vec<Arc<Door>>,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     runtime: Option<Runtime>,
@@ -61,20 +62,21 @@ impl Dogcatcher {
             .enable_all()
             .build()?;
         let (stop, stopped) = watch::channel(false);
-        let mut serving = JoinSet::new();
+        let (mut serving, mut doors) = (JoinSet::new(), Vec::new());
         let mut listen = |address: Option<SocketAddr>, transport| -> anyhow::Result<_> {
             let Some(address) = address else { return Ok(None) };
             let within = runtime.enter();
             let place = Place::take(address).with_context(|| format!("cannot listen on {address}"))?;
             drop(within);
             let address = place.address();
+            doors.push(place.door());
             let serve = serve::serve(place, transport, shared.clone(), stopped.clone());
             serving.spawn_on(serve, runtime.handle());
             Ok(Some(address))
         };
         let http = listen(options.http, Transport::Plain)?;
         let mtls = listen(options.mtls.as_ref().map(|(address, _)| *address), Transport::Tls)?;
-        Ok(Self { http, mtls, shared, stop, serving, runtime: Some(runtime) })
+        Ok(Self { http, mtls, shared, doors, stop, serving, runtime: Some(runtime) })
     }
 
     /// Where plain HTTP is served.
@@ -95,9 +97,10 @@ impl Dogcatcher {
         self.shared.offer(tls)
     }
 
-    /// Fails so from now on.
+    /// Fails so from now on. Whether anybody listens is as the fault has it when this returns.
     pub fn set_fault(&self, fault: Fault) {
         self.shared.fault.send_replace(fault);
+        self.doors.iter().for_each(|door| door.wait(fault != Fault::Down));
     }
 
     /// How much came so far.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use std::{future, io};
 
@@ -58,12 +58,32 @@ pub(super) enum Transport {
     Tls,
 }
 
+/// Whether a listener listens, for those who wait for it.
+pub(super) struct Door {
+    is_open: Mutex<bool>,
+    turned: Condvar,
+}
+
+impl Door {
+    fn turn(&self, open: bool) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        self.turned.notify_all();
+    }
+
+    /// Not for long: a port is closed and opened at once.
+    pub(super) fn wait(&self, open: bool) {
+        let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.turned.wait_timeout_while(is_open, GRACE, |is_open| *is_open != open));
+    }
+}
+
 /// An address to listen on again and again.
 pub(super) struct Place {
     /// Bound and not listening: nobody else gets the port meanwhile.
     _kept: TcpSocket,
     address: SocketAddr,
     listener: TcpListener,
+    door: Arc<Door>,
 }
 
 impl Place {
@@ -72,7 +92,16 @@ impl Place {
     pub(super) fn take(address: SocketAddr) -> io::Result<Self> {
         let kept = socket(address)?;
         let address = kept.local_addr()?;
-        Ok(Self { _kept: kept, address, listener: listen(address)? })
+        Ok(Self {
+            _kept: kept,
+            address,
+            listener: listen(address)?,
+            door: Arc::new(Door { is_open: Mutex::new(true), turned: Condvar::new() }),
+        })
+    }
+
+    pub(super) fn door(&self) -> Arc<Door> {
+        self.door.clone()
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -100,7 +129,7 @@ pub(super) async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let mut fault = shared.fault.subscribe();
-    let Place { _kept: kept, address, listener } = place;
+    let Place { _kept: kept, address, listener, door } = place;
     let mut listening = Some(listener);
     loop {
         let is_down = *fault.borrow_and_update() == Fault::Down;
@@ -110,6 +139,7 @@ pub(super) async fn serve(
             None => listen(address).ok(),
             listening => listening,
         };
+        door.turn(listening.is_some());
         tokio::select! {
             accepted = accept(listening.as_ref()) => {
                 // Out of descriptors, say: the next one may do.

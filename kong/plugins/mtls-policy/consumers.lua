@@ -15,9 +15,8 @@ local setmetatable = setmetatable
 local tonumber = tonumber
 local tostring = tostring
 local type = type
-local fmt = string.format
 local match = string.match
-local open = io.open
+local read = require("kong.plugins.upstream-mtls.file").read
 
 
 -- Seconds between two looks at the files.
@@ -40,23 +39,6 @@ local function without_nulls(value)
   end
 
   return value
-end
-
-
-local function read(path)
-  local file, err = open(path, "rb")
-  if not file then
-    return nil, err
-  end
-
-  local text
-  text, err = file:read("*a")
-  file:close()
-  if not text then
-    return nil, fmt("%s: %s", path, err)
-  end
-
-  return text
 end
 
 

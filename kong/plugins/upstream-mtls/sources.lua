@@ -4,6 +4,7 @@
 -- instance with the one that it replaces. That is how the last good version outlives a new config.
 
 
+local file = require "kong.plugins.upstream-mtls.file"
 local last_good = require "kong.plugins.upstream-mtls.last_good"
 local pem = require "kong.plugins.upstream-mtls.pem"
 
@@ -15,7 +16,6 @@ local pairs = pairs
 local setmetatable = setmetatable
 local get_phase = ngx.get_phase
 local date = os.date
-local open = io.open
 local concat = table.concat
 local fmt = string.format
 
@@ -118,16 +118,12 @@ end
 local function read_files(paths)
   local texts = {}
   for i, path in ipairs(paths) do
-    local file, err = open(path, "rb")
-    if not file then
+    local text, err = file.read(path)
+    if not text then
       return nil, err
     end
 
-    texts[i], err = file:read("*a")
-    file:close()
-    if not texts[i] then
-      return nil, fmt("%s: %s", path, err)
-    end
+    texts[i] = text
   end
 
   return texts

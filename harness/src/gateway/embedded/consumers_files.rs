@@ -1,7 +1,7 @@
 //! The consumers files of mtls-policy: the filter has no files, so it is given what stands in them.
 
 use std::collections::BTreeMap;
-use std::fs;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +9,7 @@ use anyhow::Context;
 use mtls_policy::policy::Consumers;
 use serde_json::Value;
 
+use super::regular;
 use crate::document::{Report, parse};
 use crate::gateway::declarative::{Config, Filter};
 
@@ -30,7 +31,7 @@ impl ConsumersFiles {
     pub(super) fn read(config: &Config, before: Option<&Self>) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         for path in filters(config).filter_map(|filter| named(filter).map(|(path, _)| path)) {
-            let text = fs::read_to_string(&path).unwrap_or_default();
+            let text = regular::text(&path).unwrap_or_default();
             let known = before.and_then(|before| before.0.get(&path));
             let consumers = match (read(&path), known) {
                 (Ok(consumers), _) => consumers,
@@ -53,7 +54,7 @@ impl ConsumersFiles {
     pub(super) fn look(&self) -> anyhow::Result<Option<Self>> {
         let (mut fresh, mut changed) = (BTreeMap::new(), false);
         for (path, file) in &self.0 {
-            let text = fs::read_to_string(path).unwrap_or_default();
+            let text = regular::text(path).unwrap_or_default();
             let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let consumers = if *seen == text {
                 file.consumers.clone()
@@ -100,7 +101,7 @@ fn named(filter: &Filter) -> Option<(PathBuf, Value)> {
 
 fn read(path: &Path) -> anyhow::Result<Value> {
     let within = || format!("consumers_file {}", path.display());
-    let text = fs::read_to_string(path).with_context(within)?;
+    let text = regular::text(path).with_context(within)?;
     let report = Report::new(None);
     let node = parse(&text, &report);
     let mut document = report.conclude(node).with_context(within)?.to_json();

@@ -82,7 +82,14 @@ impl Failure {
         if self.status().is_client_error() { Level::Info } else { Level::Error }
     }
 
-    pub(super) fn response(self, format: Format, request_id: &str) -> Response<Bytes> {
+    /// As the client wants to be told; where it does not say, as Kong has it: plain text of what nginx tells Kong
+    /// (kong/error_handlers.lua, `error_default_type`), JSON of what Kong itself has found.
+    pub(super) fn response(self, format: Option<Format>, request_id: &str) -> Response<Bytes> {
+        let usual = match self {
+            Self::UpstreamBroken | Self::UpstreamTimeout => Format::Plain,
+            _ => Format::Json,
+        };
+        let format = format.unwrap_or(usual);
         let mut response = Response::new(format.body(self.message(), request_id).into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -90,10 +97,11 @@ impl Failure {
     }
 }
 
-/// How the client of a request wants to be told: as Kong, and the filter, choose it.
-pub(super) fn format(request: &HeaderMap) -> Format {
+/// How the client of a request wants to be told: as Kong, and the filter, choose it. `None`: it does not say.
+pub(super) fn format(request: &HeaderMap) -> Option<Format> {
     let accept = request.get_all(ACCEPT).iter();
-    Format::preferred(accept.map(|value| (ACCEPT.as_str().as_bytes(), value.as_bytes())), false)
+    request.get(ACCEPT)?;
+    Some(Format::preferred(accept.map(|value| (ACCEPT.as_str().as_bytes(), value.as_bytes())), false))
 }
 
 #[cfg(test)]
@@ -109,6 +117,8 @@ mod tests {
         assert_eq!(json.headers()[CONTENT_TYPE], "application/json; charset=utf-8");
 
         request.insert(ACCEPT, HeaderValue::from_static("text/plain"));
+        let plain = Failure::UpstreamBroken.response(format(&HeaderMap::new()), "0f");
+        assert_eq!(plain.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
         let plain = Failure::UpstreamTimeout.response(format(&request), "0f");
         assert_eq!(&plain.body()[..], b"The upstream server is timing out\nrequest_id: 0f\n");
     }

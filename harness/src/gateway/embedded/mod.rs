@@ -13,6 +13,7 @@ mod headers;
 mod log;
 mod metrics;
 mod properties;
+mod regular;
 pub mod router;
 mod server;
 mod status;

@@ -37,7 +37,15 @@ pub fn proxy(address: SocketAddr, routes: Routes) -> Value {
             reply(&["NR"], 404, "no Route matched with those values"),
             // Envoy says 503 where Kong says 502, and 503 means here that there is no identity.
             reply(&["LR", "UC", "UF", "UPE", "UR", "URX"], 502, "An invalid response was received from the upstream server"),
-            reply(&["UT"], 504, "The upstream server is timing out"),
+            reply(&["UT"], 504, SLOW),
+            // Silence after a whole request is the upstream's; before that it is the client's, and a 408.
+            json!({
+                "filter": { "and_filter": { "filters": [
+                    { "response_flag_filter": { "flags": ["SI"] } },
+                    { "status_code_filter": { "comparison": { "op": "EQ", "value": { "default_value": 504, "runtime_key": "none" } } } },
+                ] } },
+                "body_format_override": body(SLOW),
+            }),
         ] },
     });
     match routes {
@@ -93,12 +101,18 @@ fn reply(flags: &[&str], status: u16, message: &str) -> Value {
     json!({
         "filter": { "response_flag_filter": { "flags": flags } },
         "status_code": status,
-        "body_format_override": {
-            "content_type": Format::Json.content_type(),
-            "text_format_source": { "inline_string": Format::Json.body(message, "%REQ(X-REQUEST-ID)%") },
-        },
+        "body_format_override": body(message),
     })
 }
+
+fn body(message: &str) -> Value {
+    json!({
+        "content_type": Format::Json.content_type(),
+        "text_format_source": { "inline_string": Format::Json.body(message, "%REQ(X-REQUEST-ID)%") },
+    })
+}
+
+const SLOW: &str = "The upstream server is timing out";
 
 pub const PROXY: &str = "proxy";
 pub const STATUS: &str = "status";

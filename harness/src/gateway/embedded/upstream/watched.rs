@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::certificate::{ClientCertificate, Unusable};
 use super::identity::Digest;
 use super::trust::Anchors;
+use crate::gateway::embedded::regular;
 
 /// What is read from files, all of them together.
 pub trait Material: Sized {
@@ -93,7 +94,7 @@ impl<T: Material> Watched<T> {
             return None;
         }
         let read = self.files.iter().map(|path| {
-            std::fs::read(path)
+            regular::read(path)
                 .map_err(|error| Unusable::UnreadableFile(format!("{}: {error}", path.display())))
         });
         let found = match read.collect::<Result<Vec<_>, _>>() {
