@@ -14,7 +14,10 @@ HARNESS := cargo run --quiet --package harness --
 # What a release is called, as rockspecs want it without the `v` of its tag.
 RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize bench-native
+# What is packed has the time of the last commit.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native deny fuzz sbom reproducible
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -39,6 +42,11 @@ e2e: filter
 up: filter
 	$(HARNESS) up --gateway $(GATEWAY)
 
+## soak: ten million requests while all that can go wrong does, on a release build; REQUESTS=…, GATEWAY=…
+REQUESTS ?= 10000000
+soak: filter native
+	cargo run --quiet --release --package harness -- soak --gateway $(GATEWAY) --requests $(REQUESTS) --svg target/soak.svg
+
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
 bench:
@@ -48,11 +56,13 @@ bench: filter bench-filter
 	cargo run --quiet --release --package harness -- bench --gateway $(GATEWAY) $(BENCH)
 endif
 
-## bench-filter: a filter that does nothing, to compare with
+## bench-filter: a filter that does nothing, to compare with, and the core in wasm without a host
 bench-filter:
 	filter/build.sh build --package mtls-policy --example empty-sdk --profile filter --target-dir target/wasm
 	mkdir -p target/bench-filters
 	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/empty_sdk.wasm target/bench-filters/empty-sdk.wasm
+	filter/build.sh build --package mtls-policy --example decide --no-default-features --profile filter --target-dir target/wasm
+	install -m 644 target/wasm/wasm32-unknown-unknown/filter/examples/decide.wasm target/bench-filters/decide.wasm
 
 ## filter: the wasm module, as Kong's wasm_filters_path wants it, in target/filters
 filter:
@@ -68,13 +78,22 @@ native:
 	kong/native/check.sh target/native/libmtls_policy_native.so
 
 ## dist: what a release holds for this architecture, in target/dist: a tree as this one, without sources, for luarocks and docker
-dist: filter native
+dist: filter native sbom
 	cargo build --package harness --release --locked
 	mkdir -p target/dist
-	tar --create --gzip --file target/dist/$(RELEASE)-linux-$(shell uname -m).tar.gz \
-	  --transform 's,^target/release/harness$$,bin/harness,' --transform 's,^,$(RELEASE)/,' --owner=0 --group=0 --sort=name \
-	  LICENSE README.md docs kong/*.rockspec kong/Dockerfile kong/filters kong/kong.yml kong/plugins \
-	  target/filters target/native/libmtls_policy_native.so target/release/harness
+	tar --create --file target/dist/$(RELEASE)-linux-$(shell uname -m).tar.gz --use-compress-program='gzip --no-name' \
+	  --transform 's,^target/release/harness$$,bin/harness,' --transform 's,^,$(RELEASE)/,' \
+	  --owner=0 --group=0 --numeric-owner --sort=name --mode=u=rwX,go=rX --mtime=@$(SOURCE_DATE_EPOCH) \
+	  LICENSE README.md SECURITY.md docs kong/*.rockspec kong/Dockerfile kong/filters kong/kong.yml kong/plugins \
+	  target/filters target/native/libmtls_policy_native.so target/release/harness target/sbom
+
+## sbom: what is in the module, the library and the harness, as CycloneDX, in target/sbom
+sbom:
+	harness/sbom.sh $(SOURCE_DATE_EPOCH) target/sbom
+
+## reproducible: the module is the same bytes, wherever it is built
+reproducible:
+	filter/reproducible.sh
 
 ## sanitize: the library's tests under AddressSanitizer
 sanitize:
@@ -99,7 +118,16 @@ prometheus:
 fmt:
 	cargo fmt --all
 
-lint:
+lint: deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
 	kong/lint.sh
+
+## deny: licences, versions and sources of dependencies, as deny.toml has them; `make deny ADVISORIES=advisories` on the network
+deny:
+	harness/install-cargo-deny.sh
+	target/tools/cargo-deny-*/bin/cargo-deny check $(ADVISORIES) licenses bans sources
+
+## fuzz: every target for an hour, or SECONDS; TARGETS names some
+fuzz: filter
+	fuzz/fuzz.sh $(or $(SECONDS),3600) $(TARGETS)

@@ -7,6 +7,9 @@ set -euo pipefail
 
 target=wasm32-unknown-unknown
 
+# The same module wherever it is built: panics name the places of sources, and those are nobody's business.
+export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$PWD=/src"
+
 has_target() {
   [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$target/lib" ]
 }
@@ -43,6 +46,7 @@ fi
 
 # Bootstrap mode allows -Z on a stable compiler; RUSTC by path, for a rustup proxy may come first in PATH.
 export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+RUSTFLAGS+=" --remap-path-prefix=$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust=/rustc"
 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(linker)
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
 exec /usr/bin/cargo "$@" --target "$target" -Zbuild-std=std,panic_abort

@@ -7,6 +7,8 @@
 
 use smallvec::SmallVec;
 
+use crate::pairs::{self, Pairs};
+
 /// Why a host call did not succeed: the ABI's `proxy_status_t`, which is never 0 here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(u32);
@@ -24,40 +26,14 @@ pub(crate) enum Level {
     Critical = 5,
 }
 
-/// Headers as the host hands them over: in their order, duplicates too, without a copy of each.
-///
-/// Their number, then two lengths for each, then each name and value with a NUL behind it; numbers are little-endian.
-pub(crate) struct Headers(Vec<u8>);
-
-impl Headers {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (count, rest) =
-            self.0.split_first_chunk().map_or((0, &[][..]), |(count, rest)| (number(*count), rest));
-        let (lengths, mut texts) = rest.split_at_checked(count.saturating_mul(8)).unwrap_or_default();
-        let mut text = move |length: [u8; 4]| {
-            let (text, rest) = texts.split_at_checked(number(length))?;
-            texts = rest.get(1..)?;
-            Some(text)
-        };
-        let (pairs, _) = lengths.as_chunks::<8>();
-        pairs
-            .iter()
-            .map_while(move |&[a, b, c, d, e, f, g, h]| Some((text([a, b, c, d])?, text([e, f, g, h])?)))
-    }
-}
-
-fn number(bytes: [u8; 4]) -> usize {
-    u32::from_le_bytes(bytes) as usize
-}
-
 /// The request's headers.
 ///
 /// # Errors
 /// The host does not hand them over.
-pub(crate) fn request_headers() -> Result<Headers, Status> {
+pub(crate) fn request_headers() -> Result<Pairs, Status> {
     // SAFETY: the host writes to where the two point, or not at all.
     let pairs = unsafe { received(|at, size| proxy_get_header_map_pairs(REQUEST_HEADERS, at, size)) };
-    Ok(Headers(pairs?.unwrap_or_default()))
+    Ok(Pairs::received(pairs?.unwrap_or_default()))
 }
 
 /// Sets a header of the request; it is there once then.
@@ -154,7 +130,7 @@ pub(crate) fn nanoseconds() -> Result<u64, Status> {
 /// The host refuses.
 pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Status> {
     const NO_GRPC_STATUS: i32 = -1;
-    let pairs = written(headers);
+    let pairs = pairs::written(headers);
     // SAFETY: pointers and lengths are those of slices, which the host reads.
     checked(unsafe {
         proxy_send_local_response(
@@ -168,21 +144,6 @@ pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Res
             NO_GRPC_STATUS,
         )
     })
-}
-
-/// As [`Headers`] are read.
-fn written(headers: &[(&str, &str)]) -> Vec<u8> {
-    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let mut pairs = u32::try_from(headers.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-    for (name, value) in headers {
-        pairs.extend(length(name));
-        pairs.extend(length(value));
-    }
-    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
-        pairs.extend(text.as_bytes());
-        pairs.push(0);
-    }
-    pairs
 }
 
 /// Writes to the host's log; what it cannot log is lost.

@@ -22,16 +22,18 @@ use std::cell::Cell;
 
 use crate::abi::{self, Status};
 use crate::envoy::{self, Offer, PathRewrite};
+use crate::pairs::Pairs;
 use crate::policy::{
     Allow, Certificate, Edit, Established, Format, Header, Policy, Refusal, Request, Target,
 };
 
 /// A request as the host handed it over.
 pub(crate) struct Exchange {
-    headers: abi::Headers,
+    headers: Pairs,
     host: Host,
     /// What the upstream will receive; empty where the policy does not look at it.
     target: Vec<u8>,
+    /// 0 where nothing depends on it.
     now: i64,
     established: Option<Owned>,
 }
@@ -68,7 +70,9 @@ impl Exchange {
             Host::Kong => abi::property(UPSTREAM_URI)?.ok_or(Status::BAD_ARGUMENT)?,
         };
         let established = if policy.asks_the_gateway() { Some(Owned::read()?) } else { None };
-        Ok(Self { headers, host, target, now: abi::now()?, established })
+        // On Envoy certificates have windows too, whatever the keys have.
+        let now = if policy.wants().time || host == Host::Envoy { abi::now()? } else { 0 };
+        Ok(Self { headers, host, target, now, established })
     }
 
     /// Whom the gateway has established, if it was asked.
@@ -233,7 +237,7 @@ const USUAL_ORDER: usize = 128;
 
 const UPSTREAM_URI: &[&[u8]] = &[b"ngx", b"upstream_uri"];
 
-fn first<'h>(headers: &'h abi::Headers, name: &[u8]) -> &'h [u8] {
+fn first<'h>(headers: &'h Pairs, name: &[u8]) -> &'h [u8] {
     headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name)).map_or(b"", |(_, value)| value)
 }
 

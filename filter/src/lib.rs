@@ -9,6 +9,7 @@ mod abi;
 pub mod envoy;
 #[cfg(all(target_arch = "wasm32", feature = "proxy"))]
 mod host;
+pub mod pairs;
 pub mod policy;
 #[cfg(all(target_arch = "wasm32", feature = "proxy"))]
 mod proxy;

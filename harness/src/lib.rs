@@ -1,5 +1,6 @@
 //! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
 //! the filter in, and all of them together as one stack.
+#![forbid(unsafe_code)]
 
 pub mod bench;
 pub mod cases;
@@ -11,6 +12,10 @@ pub mod document;
 pub mod dogcatcher;
 pub mod e2e;
 pub mod gateway;
+mod http1;
+pub mod keys;
 pub mod kubernetes;
 pub mod pki;
+pub mod policy;
+pub mod soak;
 pub mod stack;

@@ -84,9 +84,9 @@ services:
         "GET /dogs/vets?apikey=<escaped ann>&a=<digest of ann>&b=<ann>",
         "upstream hears it as one",
         "upstream heard GET /base/vets?apikey=<escaped ann>&a=<digest of ann>&b=<ann> as two",
-        "route: \"dogs\" of service \"api\"",
-        "caller: \"ann\" by key \"1\"",
-        "rules[0]: client certificate \"two\"",
+        "route \"dogs\"; the upstream would receive /base/vets",
+        "asked by \"ann\" by key \"1\"",
+        "allowed as \"two\", by rules[0]",
         "certificate: owed one, the upstream saw two",
         "1 of 2 as they are owed",
     ] {

@@ -1,6 +1,7 @@
 //! What the suites share: one stack of PKI, Dogcatcher and the gateway that is asked for, and a client.
 //!
 //! A suite sees the gateway through [`harness::gateway::Running`] only.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod config;
@@ -8,8 +9,10 @@ mod done;
 #[cfg(test)]
 mod faults_table;
 mod gateway;
+pub mod http2;
 mod orders;
 pub mod raw;
+pub mod rogue;
 mod runner;
 mod seen;
 mod setting;

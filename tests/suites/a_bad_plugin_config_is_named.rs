@@ -1,7 +1,8 @@
 //! A config of upstream-mtls that cannot be meant is refused, and what is wrong with it is named.
 
+use harness::gateway::Ability;
 use tests::config::{CA_FILE, from_files};
-use tests::{Setting, tests};
+use tests::{Setting, lacks, tests};
 
 tests![
     each_mistake_is_named_and_nothing_is_served,
@@ -12,7 +13,7 @@ fn each_mistake_is_named_and_nothing_is_served() {
     let good = from_files("kong-client");
     let trusted = format!("ca_file: {CA_FILE}");
     // What is wrong, the config, and what its refusal has to name.
-    let rows = [
+    let mut rows = vec![
         ("a name twice", format!("client_certificates: [{good}, {good}], {trusted}"), "kong-client"),
         (
             "no such name",
@@ -36,6 +37,13 @@ fn each_mistake_is_named_and_nothing_is_served() {
             "a name with a space",
             format!(
                 "client_certificates: [{{name: a b, cert_file: /nowhere/a, key_file: /nowhere/b}}], {trusted}"
+            ),
+            "name",
+        ),
+        (
+            "a name with a letter that looks like another",
+            format!(
+                "client_certificates: [{{name: \"kong-\\u0441lient\", cert_file: /nowhere/a, key_file: /nowhere/b}}], {trusted}"
             ),
             "name",
         ),
@@ -70,6 +78,13 @@ fn each_mistake_is_named_and_nothing_is_served() {
             "reload_intervall",
         ),
     ];
+    if lacks(Ability::KongsOwn).is_some() {
+        // Kong reads YAML by C's strings, which end there: the plugin hears of a name without it.
+        let nul = format!(
+            "client_certificates: [{{name: \"kong-client\\0\", cert_file: /nowhere/a, key_file: /nowhere/b}}], {trusted}"
+        );
+        rows.push(("a name with a NUL", nul, "name"));
+    }
     let setting = Setting::of(&config(&format!(
         "client_certificates: [{good}], client_certificate: kong-client, {trusted}"
     )));

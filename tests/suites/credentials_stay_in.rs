@@ -6,6 +6,7 @@ tests![
     a_hidden_key_reaches_no_upstream_from_any_place,
     hiding_a_query_key_leaves_the_other_arguments_byte_for_byte,
     a_key_is_left_where_it_is_unless_it_is_to_be_hidden,
+    behind_any_number_of_arguments_a_key_is_found_and_hidden,
 ];
 
 const POLICY: &str = "key_names: [X-API-Key, api-token]
@@ -52,4 +53,34 @@ fn a_key_is_left_where_it_is_unless_it_is_to_be_hidden() {
     let setting = Setting::new("hide_credentials: false\nclient_certificate: kong-client");
     let seen = setting.get("/dogs/anything").key("model-citizen").send();
     assert_eq!(seen.header("x-api-key"), [setting.key("model-citizen")]);
+}
+
+/// Kong's own `get_uri_args` ends at the hundredth.
+fn behind_any_number_of_arguments_a_key_is_found_and_hidden() {
+    let setting = Setting::new(POLICY);
+    let key = setting.key("model-citizen");
+    for number in [10, 99, 100, 101, 500, 1_500] {
+        let many = "a=1&".repeat(number);
+        for (keys, owed) in [
+            (format!("X-API-Key={key}"), "model-citizen"),
+            (format!("X-API-Key={key}&X%2DAPI-Key={key}"), "guest"),
+            (format!("api-token=wrong&{many}X-API-Key={key}"), "model-citizen"),
+        ] {
+            let answer = raw::get(setting.proxy(), &format!("/dogs/anything?{many}{keys}"), &[]);
+            if matches!(answer.status, 414 | 431) {
+                continue;
+            }
+            assert_eq!(answer.status, 200, "{number}: {answer:?}");
+            assert!(
+                !answer.body.contains(&key) && !answer.body.contains("wrong"),
+                "{number}: {}",
+                answer.body
+            );
+            assert!(
+                answer.body.contains(&format!("[\"x-consumer-username\",\"{owed}\"]")),
+                "{number}: {}",
+                answer.body
+            );
+        }
+    }
 }

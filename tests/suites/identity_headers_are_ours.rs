@@ -7,6 +7,7 @@ tests![
     the_upstream_hears_who_it_is,
     the_upstream_hears_that_nobody_in_particular_is_asking,
     a_connection_header_cannot_strip_what_the_gateway_says,
+    behind_any_number_of_headers_a_spoofed_identity_is_found,
 ];
 
 const SPOOFED: [&str; 12] = [
@@ -73,4 +74,35 @@ fn a_connection_header_cannot_strip_what_the_gateway_says() {
         answer.body.contains("x-consumer-username") && answer.body.contains("x-consumer-id"),
         "{answer:?}"
     );
+}
+
+/// Kong's own `get_headers` ends at the hundredth, where nginx takes as many as there is room for.
+fn behind_any_number_of_headers_a_spoofed_identity_is_found() {
+    let setting = Setting::new("anonymous: guest\nclient_certificate: kong-client");
+    let key = setting.key("model-citizen");
+    let mut passed = 0;
+    for number in [10, 90, 99, 100, 101, 500, 1_000, 1_500, 5_000, 50_000] {
+        let many = "X: y\r\n".repeat(number);
+        for (key, owed) in [(&key, "model-citizen"), (&"wrong".to_owned(), "guest")] {
+            let request = format!(
+                "GET /dogs/anything HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{many}X-Consumer-Username: the-warden\r\n\
+                 X_Consumer_Username: the-warden\r\nX-API-Key: {key}\r\n\r\n"
+            );
+            let answer = raw::send(setting.proxy(), request.as_bytes());
+            if answer.status == 200 {
+                passed += 1;
+                assert!(!answer.body.contains("the-warden"), "{number}: {}", answer.body);
+                assert!(
+                    answer.body.contains(&format!("[\"x-consumer-username\",\"{owed}\"]")),
+                    "{number}: {}",
+                    answer.body
+                );
+                assert!(!answer.body.contains("x-api-key"), "{number}: {}", answer.body);
+            } else {
+                assert!(matches!(answer.status, 0 | 400 | 431 | 494), "{number}: {answer:?}");
+            }
+        }
+    }
+    println!("{passed} requests passed");
+    assert!(passed > 0);
 }

@@ -1,12 +1,14 @@
 //! End to end: a client, a gateway with the real filter, a Dogcatcher that demands mutual TLS.
 //!
 //! One file per promise. `HARNESS_GATEWAY` names the gateway that all of them run on.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod a_bad_day_lets_nobody_pass;
 mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod a_failing_upstream_is_told;
+mod a_refusal_waits_for_no_body;
 mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
 mod bodies_stream_both_ways;
@@ -14,13 +16,17 @@ mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
 mod ended_connections_cost_nothing;
+mod http2_says_no_more;
 mod identities_stay_apart;
 mod identity_headers_are_ours;
+mod keys_are_told_nobody;
 mod last_known_good;
 mod no_certificate_no_request;
 mod no_decision_no_request;
 mod no_fault_mixes_identities_up;
+mod no_route_is_entered_by_another;
 mod nothing_is_done_twice;
+mod nothing_is_smuggled;
 mod one_policy_one_decision;
 mod policies_change_under_load;
 mod protocols;
@@ -32,6 +38,7 @@ mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
 mod upstreams_by_name;
+mod upstreams_mean_no_good;
 mod vaults;
 mod what_is_told;
 mod what_only_a_plugin_can;
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
         a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
         a_failing_upstream_is_told::TESTS,
+        a_refusal_waits_for_no_body::TESTS,
         a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,
         bodies_stream_both_ways::TESTS,
@@ -51,13 +59,17 @@ fn main() -> ExitCode {
         consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
         ended_connections_cost_nothing::TESTS,
+        http2_says_no_more::TESTS,
         identities_stay_apart::TESTS,
         identity_headers_are_ours::TESTS,
+        keys_are_told_nobody::TESTS,
         last_known_good::TESTS,
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,
         no_fault_mixes_identities_up::TESTS,
+        no_route_is_entered_by_another::TESTS,
         nothing_is_done_twice::TESTS,
+        nothing_is_smuggled::TESTS,
         one_policy_one_decision::TESTS,
         policies_change_under_load::TESTS,
         protocols::TESTS,
@@ -69,6 +81,7 @@ fn main() -> ExitCode {
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
         upstreams_by_name::TESTS,
+        upstreams_mean_no_good::TESTS,
         vaults::TESTS,
         what_is_told::TESTS,
         what_only_a_plugin_can::TESTS,

@@ -5,8 +5,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::gateway::Ability;
 use tests::config::with_policy;
-use tests::{Done, Seen, Setting, skip, tests};
+use tests::{Done, Seen, Setting, needs, skip, tests};
 
 tests![
     a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_wrongly,
@@ -55,6 +56,7 @@ fn a_policy_that_changes_five_times_a_second_fails_no_request_and_decides_none_w
 
 /// `HARNESS_RELOADS` asks for more than the usual number of reloads.
 fn a_large_policy_gives_its_memory_back_when_the_next_one_takes_over() {
+    needs(Ability::ForgetsPolicies);
     let reloads: usize = std::env::var("HARNESS_RELOADS").map_or(32, |reloads| reloads.parse().unwrap());
     // One worker, so that it is the same one that reads the whole config each time, for which it needs the most: of two
     // the other's turn may come late, and looks like growth.

@@ -2,7 +2,9 @@
 
 use harness::dogcatcher::Fault;
 use harness::gateway::Ability;
-use harness::pki::{Authority, Ca, Leaf, Validity};
+use harness::pki::{Authority, Ca, Leaf, Name, Validity};
+use rcgen::string::Ia5String;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use tests::config::{CA_FILE, from_files};
 use tests::{Setting, needs, permutations, raw, tests};
 
@@ -11,6 +13,7 @@ tests![
     a_chain_that_one_route_finds_too_long_is_not_to_its_neighbour,
     an_upstream_without_a_name_but_its_subjects_hears_nothing,
     an_upstream_without_proof_hears_nothing,
+    an_upstream_whose_name_is_of_another_kind_hears_nothing,
     an_upstream_that_talks_before_the_handshake_is_not_heard,
     trust_that_is_taken_away_counts_for_warm_connections_too,
 ];
@@ -22,6 +25,20 @@ fn an_upstream_without_proof_hears_nothing() {
     let rows = [
         ("signed by another CA", Some(&stranger), named(Leaf::server("dogcatcher-api"))),
         ("another name", None, Leaf::server("localhost").reached_as("cats.example".parse().unwrap())),
+        ("its name as a URI", None, Leaf::server("x").known_as(Name::uri("https://localhost").unwrap())),
+        ("its name in a wildcard", None, Leaf::server("x").reached_as("*.localhost".parse().unwrap())),
+        (
+            "its name within another",
+            None,
+            Leaf::server("x").reached_as("localhost.evil.example".parse().unwrap()),
+        ),
+        ("its name behind another", None, Leaf::server("x").reached_as("evil.localhost".parse().unwrap())),
+        (
+            "its name in other letters",
+            None,
+            Leaf::server("x").reached_as("xn--lcalhost-s2e.example,xn--localhst-66e".parse().unwrap()),
+        ),
+        ("its address", None, Leaf::server("x").reached_as("127.0.0.1".parse().unwrap())),
         ("a client's certificate", None, named(Leaf::client("localhost"))),
         ("expired", None, named(Leaf::server("localhost")).valid(Validity::expired())),
         ("not valid yet", None, named(Leaf::server("localhost")).valid(Validity::not_yet())),
@@ -30,6 +47,35 @@ fn an_upstream_without_proof_hears_nothing() {
         let setting = Setting::new(POLICY);
         let shown = authority.unwrap_or(setting.authority()).issue(&leaf).unwrap();
         setting.upstream_tls(|tls| (tls.chain, tls.key) = (shown.chain_pem(), shown.key().pem()));
+        let seen = setting.get("/dogs/anything").key("model-citizen").send();
+        assert_eq!(seen.status, 502, "{what}: {}", seen.text);
+        assert_eq!(setting.requests_upstream(), 0, "{what}");
+    }
+}
+
+/// Names that no certificate of ours would have, so made by hand.
+fn an_upstream_whose_name_is_of_another_kind_hears_nothing() {
+    let text = |name: &str| Ia5String::try_from(name).unwrap();
+    let rows = [
+        ("an e-mail address", SanType::Rfc822Name(text("localhost"))),
+        ("a URI", SanType::URI(text("localhost"))),
+        ("a name with a NUL behind it", SanType::DnsName(text("localhost\0.evil.example"))),
+        ("a name with a dot before it", SanType::DnsName(text(".localhost"))),
+        ("all names", SanType::DnsName(text("*"))),
+        ("a name with a space", SanType::DnsName(text("localhost "))),
+        ("a name in a list", SanType::DnsName(text("evil.example,localhost"))),
+    ];
+    let setting = Setting::new(POLICY);
+    let authority = setting.authority();
+    let issuer = KeyPair::from_pem(&authority.key().pem()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&authority.pem(), issuer).unwrap();
+    for (what, name) in rows {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![name];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        let shown = params.signed_by(&key, &issuer).unwrap();
+        setting.upstream_tls(|tls| (tls.chain, tls.key) = (shown.pem(), key.serialize_pem()));
         let seen = setting.get("/dogs/anything").key("model-citizen").send();
         assert_eq!(seen.status, 502, "{what}: {}", seen.text);
         assert_eq!(setting.requests_upstream(), 0, "{what}");

@@ -109,6 +109,11 @@ impl Keyring {
         self.holdings.len()
     }
 
+    /// Whether a key's validity depends on the time.
+    pub(super) fn has_windows(&self) -> bool {
+        self.holdings.iter().any(|holding| holding.key.validity.is_some())
+    }
+
     pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
         let holding = self.table.find(digest, &self.holdings).ok_or(Absent::Unknown)?;
         let (consumer, key) = (&self.consumers[holding.consumer as usize], &holding.key);

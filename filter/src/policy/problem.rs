@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// What is wrong with a policy, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,12 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
             "" => f.write_str(&self.message),
-            path => write!(f, "{path}: {}", self.message),
+            path => {
+                // A field's name may hold a line of its own.
+                let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+                path.chars().map(plain).try_for_each(|c| f.write_char(c))?;
+                write!(f, ": {}", self.message)
+            }
         }
     }
 }
@@ -44,6 +49,9 @@ impl std::error::Error for Problems {}
 
 /// `did you mean "x"?` in parentheses, where one of the words is near; else nothing.
 pub(super) fn did_you_mean<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> String {
+    if typed.len() > LONGEST_TYPO {
+        return String::new();
+    }
     let typed = typed.to_ascii_lowercase();
     let near = words
         .into_iter()
@@ -72,9 +80,20 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// Nobody mistypes more, and comparing takes time and room by the product of lengths.
+const LONGEST_TYPO: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_is_told_in_one_line_whatever_a_field_is_called() {
+        let told =
+            |path: &str| Problem { path: path.to_owned(), message: "is missing".to_owned() }.to_string();
+        assert_eq!(told("rules[0].match.headers.x-shift"), "rules[0].match.headers.x-shift: is missing");
+        assert_eq!(told("a\nerror: all is well\u{7f}"), "a\u{fffd}error: all is well\u{fffd}: is missing");
+    }
 
     #[test]
     fn a_near_word_is_offered_and_a_far_one_is_not() {

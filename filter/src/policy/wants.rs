@@ -15,6 +15,8 @@ pub struct Wants {
     pub query: bool,
     /// Fields of the body, of these names: those of the keys.
     pub body: bool,
+    /// The time: some key has a window.
+    pub time: bool,
     /// Other headers than those that speak of consumers.
     names: Box<[Box<str>]>,
 }
@@ -41,6 +43,7 @@ impl Wants {
             path: rules.look_at_paths,
             query: places.is_some_and(|places| places.in_query),
             body: places.is_some_and(|places| places.in_body),
+            time: keys.is_some_and(|keys| keys.keyring.has_windows()),
             names: names.into(),
         }
     }
@@ -86,6 +89,21 @@ mod tests {
             let wants = compiled.wants();
             assert_eq!([wants.method, wants.authority, wants.path, wants.query], owed, "{policy}");
             assert_eq!(wants.names().collect::<Vec<_>>().join(" "), names, "{policy}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_wanted_where_a_key_has_a_window() {
+        for (window, owed) in [
+            ("", false),
+            (r#","not_before":"2026-01-01T00:00:00Z""#, true),
+            (r#","not_after":"2026-01-01T00:00:00Z""#, true),
+        ] {
+            let digest = "0".repeat(64);
+            let policy = format!(
+                r#"{{"consumers":[{{"username":"a","keys":[{{"id":"1","sha256":"{digest}"{window}}}]}}]}}"#
+            );
+            assert_eq!(Policy::compile(policy.as_bytes()).unwrap().wants().time, owed, "{window}");
         }
     }
 

@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::decision::{Decisions, decisions};
 use super::filters;
 use super::spread::Spread;
 use crate::gateway;
@@ -18,6 +19,8 @@ use crate::gateway::embedded::wasm::{
 /// Figures of the filter alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct Alone {
+    /// Microseconds of a decision with a key in a header, to be hidden, without any host call.
+    pub decisions: Vec<Decisions>,
     /// Microseconds of an allowed request with a key in a header, to be hidden: all callbacks, host calls included.
     pub requests: Vec<Requests>,
     /// The same for a filter without any code: what is left is the host's.
@@ -48,6 +51,8 @@ pub struct Requests {
 /// # Errors
 /// There is no filter, or it does not do what it should.
 pub fn alone(rounds: usize) -> anyhow::Result<Alone> {
+    let decisions =
+        decisions(rounds, &gateway::filters()?.with_file_name("bench-filters").join("decide.wasm"))?;
     let directory = tempfile::tempdir()?;
     filters::collect(&gateway::filters()?, ["empty"].into_iter(), directory.path())?;
     let limits = Limits { memory: 1 << 30, configure: Duration::from_secs(120), ..Limits::default() };
@@ -83,6 +88,7 @@ pub fn alone(rounds: usize) -> anyhow::Result<Alone> {
         Ok(time.as_secs_f64() * 1000.0)
     })?);
     Ok(Alone {
+        decisions,
         requests,
         empty_microseconds,
         host_calls,
@@ -106,6 +112,13 @@ impl Alone {
         let mut text =
             "The filter alone in wasmtime, by processor time; median (least, greatest).\n\n| what | |\n| --- | --- |\n"
                 .to_owned();
+        for Decisions { keys, microseconds } in &self.decisions {
+            let _ = writeln!(
+                text,
+                "| a decision, {keys} keys, no host called, µs | {} |",
+                spread(microseconds, 2)
+            );
+        }
         for Requests { keys, microseconds } in &self.requests {
             let _ = writeln!(text, "| an allowed request, {keys} keys, µs | {} |", spread(microseconds, 2));
         }
@@ -161,7 +174,7 @@ fn calls(root: &Root) -> anyhow::Result<Vec<(String, u32)>> {
 }
 
 /// Processor time of this thread: others may want the processor too.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
@@ -236,7 +249,7 @@ fn headers(number: usize) -> Headers {
     .to_vec()
 }
 
-/// As long as one that `harness keys new` prints.
+/// As long as 256 bits in base64: SHA-256 takes one block for it, as for any of up to 55 bytes.
 fn key(number: usize) -> String {
     format!("key-of-a-consumer-whose-number-is-{number:09}")
 }

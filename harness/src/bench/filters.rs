@@ -26,6 +26,7 @@ pub fn collect<'a>(
             "empty-sdk" => copy(&ours.with_file_name("bench-filters").join(file), directory)
                 .context("run `make bench-filter`")?,
             "api-key-auth" => fs::write(directory.join("api-key-auth.envoy.json"), API_KEY_AUTH)?,
+            "answer" => fs::write(directory.join("answer.envoy.json"), ANSWER)?,
             _ => bail!("no filter is called {name:?}"),
         }
     }
@@ -41,6 +42,9 @@ fn copy(file: &Path, directory: &Path) -> anyhow::Result<()> {
 /// Envoy's own; its config is the variant's.
 const API_KEY_AUTH: &str =
     r#"{"@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"}"#;
+
+/// Envoy's own too: it can be told to answer everything by itself.
+const ANSWER: &str = r#"{"@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"}"#;
 
 /// What Kong 3.9 needs to find. It asks for the first four; it calls the others without having asked, so that without
 /// any of them its workers crash on the first request.

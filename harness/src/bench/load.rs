@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::answers::Answers;
 use super::awake::Thread;
+use crate::http1::{Answers, PATIENCE};
 
 /// What is asked, again and again, and what is owed. No `Debug`: it holds an API key.
 #[derive(Clone)]
@@ -93,21 +93,6 @@ impl Drop for Load {
     }
 }
 
-/// Sends one request on a connection of its own: its status, and its body.
-///
-/// # Errors
-/// There is no answer.
-pub fn ask(address: SocketAddr, request: &[u8]) -> anyhow::Result<(u16, String)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(request).await?;
-        let mut answers = Answers::new();
-        let answer = tokio::time::timeout(PATIENCE, answers.next(&mut stream)).await??;
-        Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
-    })
-}
-
 async fn keep_asking(target: Target, answered: Arc<AtomicU64>) -> anyhow::Result<std::convert::Infallible> {
     let mut answers = Answers::new();
     loop {
@@ -126,6 +111,3 @@ async fn keep_asking(target: Target, answered: Arc<AtomicU64>) -> anyhow::Result
         }
     }
 }
-
-/// For the first answer of a gateway, which may still be connecting.
-const PATIENCE: Duration = Duration::from_secs(30);

@@ -9,9 +9,9 @@
 //! then none pays for what another one has loaded.
 
 mod alone;
-mod answers;
 mod awake;
 mod cores;
+mod decision;
 mod filters;
 mod load;
 mod measure;

@@ -13,11 +13,12 @@ use tempfile::TempDir;
 
 use super::awake::{Awake, Thread};
 use super::cores::Cores;
-use super::load::{Target, ask};
+use super::load::Target;
 use super::upstream::{NOBODY, Upstream};
 use super::variants::Variant;
 use super::{Arrangement, filters};
 use crate::gateway::{self, Gateway, Running, Setup};
+use crate::http1::ask;
 use crate::pki::{Authority, Ca, Issued, Leaf};
 use crate::stack::{ANY_PORT, Keys, Places, Secret};
 
@@ -44,7 +45,7 @@ impl Scene {
             .prefix("harness-bench-")
             .permissions(Permissions::from_mode(0o755))
             .tempdir()?;
-        let needed = variants.iter().filter_map(|variant| variant.filter.as_deref());
+        let needed = variants.iter().flat_map(|variant| variant.filters.iter().map(String::as_str));
         let filters = directory.path().join("filters");
         filters::collect(&gateway::filters()?, needed, &filters)?;
 
@@ -102,7 +103,7 @@ impl Scene {
             name: variant.name.clone(),
             address: self.gateway(index).proxy(),
             request: request(&variant.name, &format!("X-API-Key: {}\r\n", self.key)),
-            owed: CLIENT.as_bytes().into(),
+            owed: variant.answers.as_deref().unwrap_or(CLIENT).as_bytes().into(),
         }
     }
 
@@ -122,7 +123,14 @@ impl Scene {
     /// It is not what the variant is said to be.
     pub fn check(&self, variants: &[Variant]) -> anyhow::Result<()> {
         for (index, variant) in variants.iter().enumerate() {
-            self.check_one(&self.target(index, variant), variant.authenticates).with_context(|| {
+            let target = self.target(index, variant);
+            let checked = match variant.answers {
+                Some(_) => check_answer(&target),
+                None => self.check_upstream(&target, variant.authenticates),
+            };
+            let checked =
+                checked.and_then(|()| if variant.authenticates { check_refusal(&target) } else { Ok(()) });
+            checked.with_context(|| {
                 log::info!("the gateway's log:\n{}", self.gateway(index).log());
                 variant.name.clone()
             })?;
@@ -130,7 +138,7 @@ impl Scene {
         Ok(())
     }
 
-    fn check_one(&self, target: &Target, authenticates: bool) -> anyhow::Result<()> {
+    fn check_upstream(&self, target: &Target, authenticates: bool) -> anyhow::Result<()> {
         let seen = self.upstream.see(|| {
             let (status, body) = ask(target.address, &target.request)?;
             ensure!(status == 200, "answered with {status}: {body}");
@@ -142,11 +150,21 @@ impl Scene {
             ensure!(!seen.head.contains(&self.key), "the upstream saw the API key");
             let named = seen.head.lines().any(|line| line.eq_ignore_ascii_case(CITIZEN));
             ensure!(named, "the upstream did not hear {CITIZEN:?}");
-            let (status, _) = ask(target.address, &request(&target.name, ""))?;
-            ensure!(status == 401, "without a key the answer is {status}");
         }
         Ok(())
     }
+}
+
+fn check_answer(target: &Target) -> anyhow::Result<()> {
+    let (status, body) = ask(target.address, &target.request)?;
+    ensure!(status == 200 && body.as_bytes() == &*target.owed, "answered with {status}: {body}");
+    Ok(())
+}
+
+fn check_refusal(target: &Target) -> anyhow::Result<()> {
+    let (status, _) = ask(target.address, &request(&target.name, ""))?;
+    ensure!(status == 401, "without a key the answer is {status}");
+    Ok(())
 }
 
 /// One config of the parts of several variants, and of the entities that they refer to.

@@ -24,9 +24,12 @@ pub struct Variant {
     /// Whether it needs filters of Envoy's own.
     #[serde(default)]
     envoys_own: bool,
-    /// A filter that it needs beside `mtls-policy`.
+    /// Filters that it needs beside `mtls-policy`.
     #[serde(default)]
-    pub filter: Option<String>,
+    pub filters: Vec<String>,
+    /// What the gateway answers by itself: no upstream is asked. Absent: the upstream answers whom it saw.
+    #[serde(default)]
+    pub answers: Option<String>,
     /// Its part of Kong's declarative config, written as that of a [`Stack`](crate::stack::Stack).
     pub config: Map<String, Value>,
 }
@@ -35,7 +38,7 @@ impl Variant {
     /// Why a gateway cannot be configured so, if it cannot.
     pub fn lacked_by(&self, gateway: &dyn Gateway) -> Option<&'static str> {
         let kongs_own = self.kongs_own.then_some(Ability::KongsOwn);
-        let filters = self.filter.is_some().then_some(Ability::RunsFilters);
+        let filters = (!self.filters.is_empty()).then_some(Ability::RunsFilters);
         let envoys_own = self.envoys_own.then_some(Ability::EnvoysOwn);
         kongs_own.into_iter().chain(envoys_own).chain(filters).find_map(|needed| gateway.lacks(needed))
     }

@@ -91,10 +91,15 @@ impl Filled {
 pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) -> anyhow::Result<Outcome> {
     let policy = Policy::compile(keys.put_into(policy)?.as_bytes())
         .map_err(|problems| anyhow!("the policy is not valid: {problems}"))?;
-    let filled = Filled::of(request, keys)?;
+    Ok(outcome(&policy, &Filled::of(request, keys)?, certificates))
+}
+
+/// Likewise of a policy that is compiled.
+pub fn outcome(policy: &Policy, filled: &Filled, certificates: &[&str]) -> Outcome {
     let established = filled.established();
-    let refused = |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, &filled)), upstream: None };
-    Ok(match filled.decide(&policy, established.as_ref()) {
+    let refused =
+        |refusal: &Refusal<'_>| Outcome { answer: Some(told(refusal, filled)), ..Outcome::default() };
+    match filled.decide(policy, established.as_ref()) {
         Decision::Refuse(refusal) => refused(&refusal),
         Decision::Allow(Allow { certificate, edits, .. }) => match certificate {
             Certificate::Present(name) if !certificates.contains(&name.as_str()) => {
@@ -106,10 +111,10 @@ pub fn ask(policy: &str, request: &Request, certificates: &[&str], keys: &Keys) 
                     carry_out(edit, &mut headers);
                 }
                 let target = edits.target.as_ref().unwrap_or(&filled.target);
-                Outcome { answer: None, upstream: Some(heard(&filled, certificate, target, &headers)) }
+                Outcome { upstream: Some(heard(filled, certificate, target, &headers)), ..Outcome::default() }
             }
         },
-    })
+    }
 }
 
 fn told(refusal: &Refusal<'_>, request: &Filled) -> Answer {

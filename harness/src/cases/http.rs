@@ -19,8 +19,11 @@ impl Request {
         let fill = |text: &super::Text| text.fill(keys, "");
         let mut bytes = fill(&self.method)?;
         bytes.push(b' ');
-        bytes.extend_from_slice(prefix.as_bytes());
-        bytes.extend_from_slice(&fill(&self.target)?);
+        let target = fill(&self.target)?;
+        let (origin, path) = target.split_at(path_begins(&target));
+        for part in [origin, prefix.as_bytes(), path] {
+            bytes.extend_from_slice(part);
+        }
         bytes.extend_from_slice(b" HTTP/1.1\r\nConnection: close\r\n");
         if !self.has("host") {
             bytes.extend_from_slice(format!("Host: {HOST}\r\n").as_bytes());
@@ -42,9 +45,25 @@ impl Request {
         Ok(bytes)
     }
 
+    /// Whether its target has a path, before which a route's prefix can stand.
+    pub fn has_path(&self) -> bool {
+        let target = self.target.to_string();
+        target.starts_with('/') || path_begins(target.as_bytes()) > 0
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(each, _)| each.to_string().eq_ignore_ascii_case(name))
     }
+}
+
+/// Where the path of a target begins: behind the authority where it has one (RFC 9112, section 3.2.2).
+fn path_begins(target: &[u8]) -> usize {
+    let Some(scheme) = target.windows(3).position(|window| window == b"://") else { return 0 };
+    if !target[..scheme].iter().all(u8::is_ascii_alphabetic) {
+        return 0;
+    }
+    let authority = &target[scheme + 3..];
+    scheme + 3 + authority.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(authority.len())
 }
 
 /// Sends a request to a stack's gateway and listens at both ends; `request_id` is the header that has its id. One at
@@ -55,9 +74,10 @@ impl Request {
 pub fn ask(stack: &Stack, request: &[u8], request_id: &str) -> anyhow::Result<Outcome> {
     let before = stack.dogcatcher().counts().requests;
     let answer = send(stack.gateway().proxy(), request, request_id).context("the gateway does not listen")?;
-    let heard = stack.dogcatcher().counts().requests > before;
-    let upstream = heard.then(|| stack.dogcatcher().latest().pop().map(told)).flatten();
-    Ok(Outcome { answer: Some(answer), upstream })
+    let more = usize::try_from(stack.dogcatcher().counts().requests - before)?;
+    let mut latest = stack.dogcatcher().latest();
+    let mut heard = latest.drain(latest.len().saturating_sub(more)..).map(told);
+    Ok(Outcome { answer: Some(answer), upstream: heard.next(), smuggled: heard.collect() })
 }
 
 fn told(seen: Seen) -> Heard {
@@ -69,7 +89,8 @@ fn told(seen: Seen) -> Heard {
     }
 }
 
-/// Sends bytes and reads until the other side closes. `request_id` is the header that has the request's id.
+/// Sends bytes and reads until the answer is whole or the other side closes: nginx waits a while before it does, where it
+/// has not read all that was sent. `request_id` is the header that has the request's id.
 ///
 /// # Errors
 /// Nobody listens there.
@@ -78,10 +99,28 @@ pub fn send(to: SocketAddr, request: &[u8], request_id: &str) -> std::io::Result
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.write_all(request)?;
     let mut bytes = Vec::new();
+    let mut part = [0; 65_536];
     // A reset after the answer is the answer's end too.
-    let _ = connection.read_to_end(&mut bytes);
+    while let Ok(length @ 1..) = connection.read(&mut part) {
+        bytes.extend_from_slice(&part[..length]);
+        if is_whole(&bytes) {
+            break;
+        }
+    }
     let answer = answer(&bytes);
     Ok(Answer { request_id: answer.header(request_id).unwrap_or_default().to_owned(), ..answer })
+}
+
+/// Whether an answer says that it ends here.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let body = &bytes[end + 4..];
+    if head.contains("\r\ntransfer-encoding: chunked") {
+        return body.ends_with(b"0\r\n\r\n");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 fn answer(bytes: &[u8]) -> Answer {
@@ -129,6 +168,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_whole_when_it_says_so() {
+        let rows: [(&[u8], bool); 6] = [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", false),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1", false),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n12", true),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n", false),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true),
+            (b"HTTP/1.1 200 OK\r\n\r\nuntil it ends", false),
+        ];
+        for (bytes, owed) in rows {
+            assert_eq!(is_whole(bytes), owed, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
 
     #[test]
     fn an_answer_is_read_however_it_is_framed() {

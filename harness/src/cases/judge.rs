@@ -26,6 +26,10 @@ pub fn judge(owed: &Owed, came: &Outcome, keys: &Keys) -> anyhow::Result<Vec<Str
         }),
         (Some(owed), Some(heard)) => judge.upstream(owed, heard)?,
     }
+    for Heard { certificate, method, uri, .. } in &came.smuggled {
+        let certificate = certificate.as_deref().unwrap_or("nobody");
+        judge.wrong.push(format!("the upstream heard another request: {method} {uri} as {certificate}"));
+    }
     if let Some(answer) = &came.answer {
         judge.request_id.clone_from(&answer.request_id);
         judge.answer(owed, answer)?;

@@ -7,6 +7,8 @@ pub struct Outcome {
     pub answer: Option<Answer>,
     /// Absent where the request went no further than the gateway.
     pub upstream: Option<Heard>,
+    /// What the upstream heard besides, oldest first: to be nothing, for a client has asked once.
+    pub smuggled: Vec<Heard>,
 }
 
 /// What the client got.

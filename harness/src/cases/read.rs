@@ -30,7 +30,7 @@ pub fn load(path: &Path, kind: Kind) -> Result<Suite, Problems> {
         Ok(text) => parse(&text, &file, kind),
         Err(error) => {
             let message = format!("cannot be read: {error}");
-            Err(Problem { file: Some(file), line: None, path: String::new(), message }.into())
+            Err(Problem { file: Some(file), line: None, span: None, path: String::new(), message }.into())
         }
     }
 }

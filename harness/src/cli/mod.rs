@@ -2,6 +2,7 @@
 
 mod bench;
 mod certs;
+mod completions;
 mod conformance;
 mod demo;
 mod doctor;
@@ -11,7 +12,10 @@ mod envoy;
 mod gateway;
 mod keys;
 mod kong;
+mod man;
+mod policy;
 mod signals;
+mod soak;
 mod up;
 mod which_gateway;
 
@@ -21,10 +25,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::gateway::Unavailable;
+use crate::keys::time as rfc3339;
 
 /// Runs the command line of this process.
 ///
@@ -34,6 +37,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
+        Verb::Completions(typed) => completions::run(typed),
         Verb::Conformance(typed) => conformance::run(typed),
         Verb::Demo(typed) => demo::run(typed),
         Verb::Doctor(typed) => doctor::run(typed),
@@ -43,11 +47,17 @@ pub fn main() -> ExitCode {
         Verb::Gateway(typed) => gateway::run(typed),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
+        Verb::Man(typed) => man::run(typed),
+        Verb::Policy(verb) => policy::run(verb),
+        Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = match error.is::<No>() {
+        true => writeln!(io::stderr(), "{error}"),
+        false => writeln!(io::stderr(), "error: {error:#}"),
+    };
     if error.is::<Usage>() || error.is::<Unavailable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -70,6 +80,8 @@ enum Verb {
     /// Certificates for mutual TLS
     #[command(subcommand)]
     Certs(certs::Verb),
+    /// What a shell completes
+    Completions(completions::Typed),
     /// The same cases on every host, as a table
     Conformance(conformance::Typed),
     /// Bring all of it up, and walk the path and every way in which it must fail
@@ -91,6 +103,13 @@ enum Verb {
     /// A real Kong
     #[command(subcommand)]
     Kong(kong::Verb),
+    /// Manual pages
+    Man(man::Typed),
+    /// Policies: checked, explained, compared and formatted
+    #[command(subcommand)]
+    Policy(policy::Verb),
+    /// Everything at once for long: rotation, changes of policy, failures, and what must never happen meanwhile
+    Soak(soak::Typed),
     /// PKI, Dogcatcher and gateway together, until Ctrl-C
     Up(up::Typed),
 }
@@ -107,9 +126,22 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a result. A reader that has seen enough (`| head`) is no error.
+/// An answer that is no, in a few words; nothing went wrong.
+#[derive(Debug)]
+struct No(String);
+
+impl fmt::Display for No {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for No {}
+
+/// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
+/// no error.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(reason) if reason.kind() != ErrorKind::BrokenPipe => {
             Err(reason).context("cannot write to stdout")
@@ -121,8 +153,4 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.
 fn is_plain_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-fn rfc3339(time: OffsetDateTime) -> anyhow::Result<String> {
-    time.format(&Rfc3339).context("cannot write a date")
 }

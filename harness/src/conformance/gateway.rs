@@ -83,7 +83,7 @@ fn why_not(gateway: &dyn Gateway, case: &Case) -> Option<String> {
     if case.request.now.is_some() {
         return Some("a gateway's clock cannot be set".to_owned());
     }
-    if !case.request.target.to_string().starts_with('/') {
+    if !case.request.has_path() {
         return Some("no route's prefix can stand before such a target".to_owned());
     }
     let lacks = case.request.established.as_ref().and_then(|_| gateway.lacks(Ability::KongsOwn));

@@ -75,7 +75,7 @@ fn why_not(case: &Case) -> Option<&'static str> {
     if case.request.now.is_some() {
         return Some("its clock cannot be set");
     }
-    if !case.request.target.to_string().starts_with('/') {
+    if !case.request.has_path() {
         return Some("no route's prefix can stand before such a target");
     }
     None

@@ -23,6 +23,7 @@ use crate::stack::Keys;
 pub use column::{Column, Verdict};
 pub use lineup::{Absent, Lineup, others};
 pub use table::Table;
+pub use wasm::Module;
 
 /// Something that decides.
 pub trait Host {

@@ -16,21 +16,45 @@ use crate::gateway::embedded::wasm::{
 use crate::stack::Keys;
 
 /// The module, configured anew for each policy that is met.
-pub(super) struct Module {
+pub struct Module {
     keys: Keys,
     worker: Worker,
     roots: RefCell<HashMap<String, Root>>,
 }
 
 impl Module {
+    /// The one of `make filter`.
+    ///
     /// # Errors
     /// There is no module, or it does not run.
-    pub(super) fn load() -> anyhow::Result<Self> {
+    pub fn load() -> anyhow::Result<Self> {
         let filters = Filters::load(&gateway::filters()?)?;
         Ok(Self {
             keys: Keys::default(),
             worker: Worker::new(&filters, Kong::default()),
             roots: RefCell::default(),
+        })
+    }
+
+    /// What becomes of a request under a policy.
+    ///
+    /// # Errors
+    /// The policy is not valid, or the filter traps.
+    pub fn outcome(&self, policy: &str, filled: &Filled) -> anyhow::Result<Outcome> {
+        let root = self.root(policy)?;
+        let mut kong = Kong::of(filled)?;
+        let received = headers(filled);
+        let mut written = received.clone();
+        let mut stream = Stream::start([&root]);
+        let outcome = stream.request_headers(&mut written, &mut kong).map_err(|trap| anyhow!("{trap}"))?;
+        stream.finish();
+        Ok(match outcome {
+            wasm::Outcome::Respond(response) => {
+                Outcome { answer: Some(answer(response)), ..Outcome::default() }
+            }
+            wasm::Outcome::Continue => {
+                Outcome { upstream: Some(kong.forward(filled, &received, &written)), ..Outcome::default() }
+            }
         })
     }
 
@@ -55,21 +79,8 @@ impl Host for Module {
     }
 
     fn ask(&self, case: &Case) -> anyhow::Result<Asked> {
-        let policy = case.policy.as_ref().context("a case has no policy")?;
-        let root = self.root(&policy.to_string())?;
-        let filled = Filled::of(&case.request, &self.keys)?;
-        let mut kong = Kong::of(case, &filled)?;
-        let received = headers(&filled);
-        let mut written = received.clone();
-        let mut stream = Stream::start([&root]);
-        let outcome = stream.request_headers(&mut written, &mut kong).map_err(|trap| anyhow!("{trap}"))?;
-        stream.finish();
-        Ok(Asked::Came(match outcome {
-            wasm::Outcome::Respond(response) => Outcome { answer: Some(answer(response)), upstream: None },
-            wasm::Outcome::Continue => {
-                Outcome { answer: None, upstream: Some(kong.forward(&filled, &received, &written)) }
-            }
-        }))
+        let policy = case.policy.as_ref().context("a case has no policy")?.to_string();
+        self.outcome(&policy, &Filled::of(&case.request, &self.keys)?).map(Asked::Came)
     }
 
     fn show(&self, mistake: &Mistake) -> anyhow::Result<Shown> {
@@ -92,9 +103,9 @@ struct Kong {
 }
 
 impl Kong {
-    fn of(case: &Case, filled: &Filled) -> anyhow::Result<Self> {
+    fn of(filled: &Filled) -> anyhow::Result<Self> {
         let mut consumer = HashMap::new();
-        if let Some(who) = &case.request.established {
+        if let Some(who) = &filled.established {
             consumer.insert("id", who.id.clone());
             consumer.insert("username", who.username.clone());
             consumer.extend(who.custom_id.clone().map(|custom_id| ("custom_id", custom_id)));

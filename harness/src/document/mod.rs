@@ -10,7 +10,7 @@ mod parse;
 mod place;
 mod problem;
 
-pub use node::{Key, Node, Value};
+pub use node::{At, Key, Node, Value};
 pub use parse::parse;
 pub use place::{Fields, Place, nearest};
 pub use problem::{Problem, Problems, Report};

@@ -1,11 +1,24 @@
 //! What a document is made of.
 
+use std::ops::Range;
+
 /// A value and where it stands. Lines and columns count from 1.
 #[derive(Clone)]
 pub struct Node {
     pub line: usize,
     pub column: usize,
+    /// Its bytes in the text; of an alias, those of what it refers to.
+    pub span: Range<usize>,
     pub value: Value,
+}
+
+/// Where something stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Counted from 1.
+    pub line: usize,
+    /// In bytes.
+    pub span: Range<usize>,
 }
 
 /// A value, with the types of YAML's core schema, which are JSON's.
@@ -27,6 +40,14 @@ pub struct Key {
     pub name: String,
     pub line: usize,
     pub column: usize,
+    /// Its bytes in the text, with quotes if it has any.
+    pub span: Range<usize>,
+}
+
+impl Key {
+    pub fn at(&self) -> At {
+        At { line: self.line, span: self.span.clone() }
+    }
 }
 
 impl Value {
@@ -45,6 +66,37 @@ impl Value {
 }
 
 impl Node {
+    pub fn at(&self) -> At {
+        At { line: self.line, span: self.span.clone() }
+    }
+
+    /// The field of this name, where this is a mapping that has it.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    /// The field of this name with its key, where this is a mapping that has it.
+    pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
+    }
+
+    /// The items, where this is a list; else none.
+    pub fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The text, where this is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// How many values this one consists of, itself included.
     pub(super) fn count(&self) -> usize {
         match &self.value {

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use saphyr::{Scalar, ScalarStyle, Tag};
-use saphyr_parser::{Event, Marker, Parser, ScanError, StrInput};
+use saphyr_parser::{Event, Parser, ScanError, Span, StrInput};
 
-use super::{Key, Node, Report, Value};
+use super::{At, Key, Node, Report, Value};
 
 /// Reads a text that holds one document. What is wrong goes into the report; `None` only where no tree could
 /// be made at all.
@@ -16,12 +16,18 @@ use super::{Key, Node, Report, Value};
 /// Anchors, aliases and merge keys (`<<`) work. An error: a key that stands twice in one mapping or is no
 /// string, a second document, a tag other than YAML's own, and what Kong's YAML 1.1 would read as another value.
 pub fn parse(text: &str, report: &Report) -> Option<Node> {
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0, report };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        text,
+        bytes: Bytes::of(text),
+        anchors: HashMap::new(),
+        aliased: 0,
+        report,
+    };
     match reader.document() {
         Ok(node) => node,
         Err(Stop::Syntax(error)) => {
-            report.add(Some(error.marker().line()), "", error.info());
+            report.add(Some(reader.bytes.at(&Span::empty(*error.marker()))), "", error.info());
             None
         }
         Err(Stop::Reported) => None,
@@ -47,6 +53,8 @@ impl From<ScanError> for Stop {
 
 struct Reader<'t, 'r> {
     parser: Parser<'t, StrInput<'t>>,
+    text: &'t str,
+    bytes: Bytes,
     anchors: HashMap<usize, Node>,
     aliased: usize,
     report: &'r Report,
@@ -76,31 +84,47 @@ impl<'t> Reader<'t, '_> {
         Ok(document)
     }
 
-    fn node(&mut self, event: Event<'t>, at: Marker, path: &str, depth: usize) -> Result<Node, Stop> {
+    fn node(&mut self, event: Event<'t>, at: Span, path: &str, depth: usize) -> Result<Node, Stop> {
         if depth > MAX_DEPTH {
             return Err(self.stop(at, path, format_args!("more than {MAX_DEPTH} levels deep")));
         }
-        let (anchor, value) = match event {
+        let (anchor, value, end) = match event {
             Event::Alias(anchor) => return self.alias(anchor, at, path),
-            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text, style, tag, at, path)),
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text, style, tag, at, path), at),
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), at, path);
-                (anchor, Value::List(self.list(path, depth)?))
+                let (items, end) = self.list(path, depth)?;
+                (anchor, Value::List(items), end)
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), at, path);
-                (anchor, Value::Map(self.map(path, depth)?))
+                let (entries, end) = self.map(path, depth)?;
+                (anchor, Value::Map(entries), end)
             }
             _ => return Err(self.stop(at, path, "a value was expected here")),
         };
-        let node = Node { line: at.line(), column: at.col() + 1, value };
+        let start = self.bytes.at(&at).span.start;
+        let end = match &value {
+            // The parser's token goes on to the line's end; a bracket is one byte.
+            Value::List(_) | Value::Map(_) if !end.is_empty() => self.bytes.at(&end).span.start + 1,
+            // In block style a collection ends with its last value, and not where the next thing begins.
+            Value::List(items) if !items.is_empty() => items.last().map_or(start, |node| node.span.end),
+            Value::Map(entries) if !entries.is_empty() => {
+                entries.last().map_or(start, |(_, node)| node.span.end)
+            }
+            _ => {
+                let end = self.bytes.at(&end).span.end.max(start);
+                quoted_end(&self.text[start..end]).map_or(end, |length| start + length)
+            }
+        };
+        let node = Node { line: at.start.line(), column: at.start.col() + 1, span: start..end, value };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn alias(&mut self, anchor: usize, at: Marker, path: &str) -> Result<Node, Stop> {
+    fn alias(&mut self, anchor: usize, at: Span, path: &str) -> Result<Node, Stop> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
             return Err(self.stop(at, path, "this alias stands inside of what it refers to"));
         };
@@ -111,32 +135,39 @@ impl<'t> Reader<'t, '_> {
         Ok(node)
     }
 
-    fn list(&mut self, path: &str, depth: usize) -> Result<Vec<Node>, Stop> {
+    /// The items, and what ends them.
+    fn list(&mut self, path: &str, depth: usize) -> Result<(Vec<Node>, Span), Stop> {
         let mut items = Vec::new();
         loop {
             let (event, at) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok(items);
+                return Ok((items, at));
             }
             let path = format!("{path}[{}]", items.len());
             items.push(self.node(event, at, &path, depth + 1)?);
         }
     }
 
-    fn map(&mut self, path: &str, depth: usize) -> Result<Vec<(Key, Node)>, Stop> {
+    /// The entries, and what ends them.
+    fn map(&mut self, path: &str, depth: usize) -> Result<(Vec<(Key, Node)>, Span), Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut merged = Vec::new();
-        loop {
+        let end = loop {
             let (event, at) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                break;
+                break at;
             }
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
             let key = self.node(event, at, path, depth + 1)?;
-            let name = match key.value {
+            let Node { line, column, span, value } = key;
+            let name = match value {
                 Value::String(name) => name,
                 _ => {
-                    self.report.add(Some(key.line), path, "a key must be a string: put it in quotes");
+                    self.report.add(
+                        Some(At { line, span: span.clone() }),
+                        path,
+                        "a key must be a string: put it in quotes",
+                    );
                     "?".to_owned()
                 }
             };
@@ -151,15 +182,15 @@ impl<'t> Reader<'t, '_> {
                 Some((first, _)) => {
                     let message =
                         format_args!("stands here a second time, the first is on line {}", first.line);
-                    self.report.add(Some(key.line), &path, message);
+                    self.report.add(Some(At { line, span }), &path, message);
                 }
-                None => entries.push((Key { name, line: key.line, column: key.column }, node)),
+                None => entries.push((Key { name, line, column, span }, node)),
             }
-        }
+        };
         for (path, node) in merged {
             self.merge(&mut entries, node, &path);
         }
-        Ok(entries)
+        Ok((entries, end))
     }
 
     /// `<<: *one` or `<<: [*one, *two]`: adds what is not there yet.
@@ -173,7 +204,7 @@ impl<'t> Reader<'t, '_> {
                 }
             }
             Value::List(nodes) => nodes.into_iter().for_each(|node| self.merge(entries, node, path)),
-            _ => self.report.add(Some(node.line), path, "only a mapping can be merged"),
+            _ => self.report.add(Some(node.at()), path, "only a mapping can be merged"),
         }
     }
 
@@ -182,13 +213,13 @@ impl<'t> Reader<'t, '_> {
         text: Cow<'t, str>,
         style: ScalarStyle,
         tag: Option<Cow<'t, Tag>>,
-        at: Marker,
+        at: Span,
         path: &str,
     ) -> Value {
         if style == ScalarStyle::Plain && tag.is_none() && YAML_1_1.is_match(&text) {
             let message = "Kong's YAML 1.1 reads another value here than YAML 1.2: write true or false, \
                            a plain decimal number, or put it in quotes";
-            self.report.add(Some(at.line()), path, message);
+            self.report.add(Some(self.bytes.at(&at)), path, message);
         }
         self.check_tag(tag.as_deref(), at, path);
         match Scalar::parse_from_cow_and_metadata(text, style, tag.as_ref()) {
@@ -197,26 +228,34 @@ impl<'t> Reader<'t, '_> {
             Some(Scalar::Integer(value)) => Value::Integer(value),
             Some(Scalar::FloatingPoint(value)) if value.is_finite() => Value::Float(*value),
             Some(Scalar::FloatingPoint(_)) => {
-                self.report.add(Some(at.line()), path, "not a finite number");
+                self.report.add(Some(self.bytes.at(&at)), path, "not a finite number");
                 Value::Null
             }
             Some(Scalar::String(value)) => Value::String(value.into_owned()),
             None => {
-                self.report.add(Some(at.line()), path, "the value is not of the type that its tag names");
+                self.report.add(
+                    Some(self.bytes.at(&at)),
+                    path,
+                    "the value is not of the type that its tag names",
+                );
                 Value::Null
             }
         }
     }
 
-    fn check_tag(&self, tag: Option<&Tag>, at: Marker, path: &str) {
+    fn check_tag(&self, tag: Option<&Tag>, at: Span, path: &str) {
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
-            self.report.add(Some(at.line()), path, "unknown tag: only YAML's own (!!str, !!int, …) are read");
+            self.report.add(
+                Some(self.bytes.at(&at)),
+                path,
+                "unknown tag: only YAML's own (!!str, !!int, …) are read",
+            );
         }
     }
 
-    fn next(&mut self) -> Result<(Event<'t>, Marker), Stop> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), Stop> {
         match self.parser.next_event() {
-            Some(event) => event.map(|(event, span)| (event, span.start)).map_err(Stop::Syntax),
+            Some(event) => event.map_err(Stop::Syntax),
             None => {
                 self.report.add(None, "", "the document ends too early");
                 Err(Stop::Reported)
@@ -224,9 +263,46 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn stop(&self, at: Marker, path: &str, message: impl std::fmt::Display) -> Stop {
-        self.report.add(Some(at.line()), path, message);
+    fn stop(&self, at: Span, path: &str, message: impl std::fmt::Display) -> Stop {
+        self.report.add(Some(self.bytes.at(&at)), path, message);
         Stop::Reported
+    }
+}
+
+/// How long a scalar in quotes is, if it is one: the parser's token goes on to the line's end, over a comment too.
+fn quoted_end(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' if quote == '"' => drop(bytes.next()),
+            // A quote in single quotes is written twice.
+            b'\'' if quote == '\'' && text[at + 1..].starts_with('\'') => drop(bytes.next()),
+            byte if char::from(byte) == quote => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the characters of a text begin, in bytes: the parser counts characters. `None`: each is one byte.
+struct Bytes(Option<Vec<usize>>);
+
+impl Bytes {
+    fn of(text: &str) -> Self {
+        let starts = || text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        Self((!text.is_ascii()).then(starts))
+    }
+
+    fn at(&self, span: &Span) -> At {
+        At { line: span.start.line(), span: self.byte(span.start.index())..self.byte(span.end.index()) }
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        match &self.0 {
+            None => character,
+            Some(starts) => starts.get(character).or(starts.last()).copied().unwrap_or_default(),
+        }
     }
 }
 

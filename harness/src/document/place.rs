@@ -41,7 +41,7 @@ impl<'d> Place<'d> {
 
     /// Reports a problem with this value.
     pub fn problem(&self, message: impl Display) {
-        self.report.add(Some(self.node.line), &self.path, message);
+        self.report.add(Some(self.node.at()), &self.path, message);
     }
 
     /// The string that must stand here.
@@ -144,9 +144,11 @@ impl<'d> Place<'d> {
     }
 
     fn child(&self, key: &Key, node: &'d Node) -> Place<'d> {
+        // A key may hold a line of its own.
+        let name = key.name.escape_debug();
         let path = match self.path.as_str() {
-            "" => key.name.clone(),
-            path => format!("{path}.{}", key.name),
+            "" => name.to_string(),
+            path => format!("{path}.{name}"),
         };
         Place { node, path, report: self.report }
     }
@@ -205,7 +207,7 @@ impl<'d> Fields<'d> {
                     None => String::new(),
                 };
                 let path = self.place.child(key, node).path;
-                self.place.report.add(Some(key.line), &path, format_args!("unknown field{hint}"));
+                self.place.report.add(Some(key.at()), &path, format_args!("unknown field{hint}"));
             }
         }
     }

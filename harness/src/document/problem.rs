@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
+
+use super::At;
 
 /// One thing that is wrong: `kong.yml:12: services[0].routes[1].paths[0]: message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +13,8 @@ pub struct Problem {
     pub file: Option<String>,
     /// Counted from 1; absent where the whole document is meant.
     pub line: Option<usize>,
+    /// Bytes of the text; absent where the whole document is meant.
+    pub span: Option<Range<usize>>,
     /// Empty for the document itself.
     pub path: String,
     /// What is wrong and what to do: lower case, no full stop, no secret.
@@ -75,10 +80,12 @@ impl Report {
     }
 
     /// Adds a problem.
-    pub fn add(&self, line: Option<usize>, path: &str, message: impl fmt::Display) {
+    pub fn add(&self, at: Option<At>, path: &str, message: impl fmt::Display) {
+        let (line, span) = at.map(|At { line, span }| (line, span)).unzip();
         self.found.borrow_mut().push(Problem {
             file: self.file.clone(),
             line,
+            span,
             path: path.to_owned(),
             message: message.to_string(),
         });

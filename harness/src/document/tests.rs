@@ -132,3 +132,29 @@ fn a_near_name_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest(written, known.into_iter()), expected, "{written}");
     }
 }
+
+#[test]
+fn every_value_knows_its_bytes() {
+    let text = "ä: {b: 'c' } # d\ne:\n- f # g\n- [ h, \"i\" ] # j\nm: # n\no: \"p\\\"\" # \"q\"\nr: 's''t' # 'u'\nk: |\n  l\n";
+    let document = parse(text, &Report::new(None)).unwrap();
+    let of = |node: Option<&Node>| node.map(|node| &text[node.span.clone()]);
+    let items = document.get("e").unwrap().items();
+    let rows = [
+        (of(Some(&document)), text),
+        (of(document.get("ä")), "{b: 'c' }"),
+        (of(document.get("ä").unwrap().get("b")), "'c'"),
+        // The parser has no token for a list that is as deep as its field.
+        (of(document.get("e")), "f # g\n- [ h, \"i\" ]"),
+        (of(items.first()), "f"),
+        (of(items.get(1)), "[ h, \"i\" ]"),
+        (of(items[1].items().last()), "\"i\""),
+        (of(document.get("m")), ""),
+        (of(document.get("o")), "\"p\\\"\""),
+        (of(document.get("r")), "'s''t'"),
+    ];
+    for (came, owed) in rows {
+        assert_eq!(came, Some(owed));
+    }
+    let (key, _) = document.entry("ä").unwrap();
+    assert_eq!((&text[key.span.clone()], key.line, key.column), ("ä", 1, 1));
+}

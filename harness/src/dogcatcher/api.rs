@@ -133,18 +133,25 @@ async fn echo(headers: HeaderMap, body: Body) -> Response {
     answer
 }
 
-/// Length and SHA-256 of a body.
+/// Length and SHA-256 of a body, and the names of the trailers behind it.
 async fn digest(body: Body) -> Response {
     let (mut body, mut length, mut digest) = (body, 0, Sha256::new());
+    let mut trailers = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return problem(StatusCode::BAD_REQUEST, "the body broke off") };
-        if let Ok(data) = frame.into_data() {
-            length += data.len();
-            digest.update(data);
+        match frame.into_data() {
+            Ok(data) => {
+                length += data.len();
+                digest.update(data);
+            }
+            Err(frame) => {
+                let names = frame.into_trailers().unwrap_or_default();
+                trailers.extend(names.keys().map(ToString::to_string));
+            }
         }
     }
     let sha256 = format!("{:x}", Bytes::copy_from_slice(&digest.finalize()));
-    Json(json!({ "length": length, "sha256": sha256 })).into_response()
+    Json(json!({ "length": length, "sha256": sha256, "trailers": trailers })).into_response()
 }
 
 /// So many zeros.

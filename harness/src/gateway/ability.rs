@@ -13,6 +13,8 @@ pub enum Ability {
     DecidesLast,
     /// Has Envoy's own filters, in a route's chain.
     EnvoysOwn,
+    /// Gives back what a policy took once another one has replaced it, without a restart of its workers.
+    ForgetsPolicies,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Tells Kong's own plugins of the policy's consumers.

@@ -117,6 +117,7 @@ impl Gateway for Envoy {
             | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::EnvoysOwn
+            | Ability::ForgetsPolicies
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions

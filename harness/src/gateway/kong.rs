@@ -91,6 +91,9 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         {
             Some("a filter sees no body before it has to decide, has no files, and tells Kong of no consumer")
         }
+        Ability::ForgetsPolicies if engine == Engine::Wasm => Some(
+            "Kong's wasm keeps every config that a filter ever had, and tells a filter of none that is gone",
+        ),
         Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
@@ -108,6 +111,7 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
         Ability::BoundsChains
         | Ability::DecidesLast
+        | Ability::ForgetsPolicies
         | Ability::KongsOwn
         | Ability::NamesConsumers
         | Ability::ReadsBodies

@@ -66,8 +66,12 @@ fn called(name: &str) -> Certificate {
     if name == "none" { Certificate::None } else { Certificate::Named(name.to_owned()) }
 }
 
+/// 0: the connection ends without an answer.
 fn status(place: &Place<'_>) -> Option<u16> {
-    u16::try_from(place.integer(100..=599)?).ok()
+    match place.node().value {
+        Value::Integer(0) => Some(0),
+        _ => u16::try_from(place.integer(100..=599)?).ok(),
+    }
 }
 
 /// By name: one value, several, or none at all.

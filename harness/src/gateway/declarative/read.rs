@@ -23,6 +23,7 @@ pub fn load(path: &Path, filters: &BTreeSet<String>) -> Result<Config, Problems>
         Err(error) => Err(Problem {
             file: Some(name),
             line: None,
+            span: None,
             path: String::new(),
             message: format!("cannot be read: {error}"),
         }

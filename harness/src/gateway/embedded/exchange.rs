@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, SERVER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Response, Version, request};
+use http::{Request, Response, request};
 use hyper::body::Incoming;
 use time::OffsetDateTime;
 
+use super::acceptable::acceptable;
 use super::body::full;
 use super::core::Core;
 use super::failure::{self, Failed, Failure};
@@ -219,23 +220,6 @@ fn no_way(no: NoWay) -> Failed {
         Failure::NoCertificate
     };
     Failed::new(failure, no)
-}
-
-/// Refuses what nginx refuses before Kong sees it; gives the host that was asked for.
-fn acceptable(head: &request::Parts) -> Result<Authority, Failed> {
-    let bad = |why: &str| Failed::new(Failure::BadRequest, why);
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
-        return Err(Failed::new(Failure::MethodNotAllowed, &head.method));
-    }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()),
-        (None, _) if head.version < Version::HTTP_11 => Some(Authority::from_static("localhost")),
-        _ => None,
-    };
-    let named = head.uri.authority().cloned();
-    let authority = host.map(|host| named.unwrap_or(host)).ok_or_else(|| bad("not one valid Host"))?;
-    if authority.as_str().contains('@') { Err(bad("user information in the Host")) } else { Ok(authority) }
 }
 
 const PROXIED: &str = "proxied";

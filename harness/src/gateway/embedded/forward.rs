@@ -112,6 +112,11 @@ fn timed_out(timed_out: TimedOut) -> Failed {
 }
 
 fn unanswered(error: &(dyn Error + 'static)) -> Failed {
+    // hyper's word for a body that could not be had: it comes from the client.
+    let is_clients = |cause: &(dyn Error + 'static)| cause.downcast_ref().is_some_and(hyper::Error::is_user);
+    if causes(error).any(is_clients) {
+        return Failed::new(Failure::BadRequest, told(error));
+    }
     let timed_out = causes(error).any(|cause| cause.is::<Elapsed>());
     Failed::new(if timed_out { Failure::UpstreamTimeout } else { Failure::UpstreamBroken }, told(error))
 }

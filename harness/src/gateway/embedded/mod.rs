@@ -1,5 +1,6 @@
 //! A gateway of our own that does what a real Kong 3.9 was seen to do, in one process.
 
+mod acceptable;
 mod body;
 mod consumers_files;
 mod core;
@@ -53,6 +54,7 @@ impl Gateway for Embedded {
             | Ability::BoundsChains
             | Ability::ChecksNames
             | Ability::DecidesLast
+            | Ability::ForgetsPolicies
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RepeatsSafeRequests

@@ -1,6 +1,6 @@
 //! A Kong that serves, wherever it runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -167,21 +167,31 @@ fn refused_by_filters(log: &str) -> anyhow::Result<()> {
 }
 
 /// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua
-/// of Kong 3.9.1, `reconfigure_handler`.)
+/// of Kong 3.9.1, `reconfigure_handler`.) Nothing, as long as one of them is still at it: what it says later would be
+/// taken for a word on the next config.
 ///
 /// # Errors
 /// One of them cannot, a filter having refused its own config, say. The others may.
 fn taken_over(log: &str, workers: usize) -> anyhow::Result<Option<()>> {
-    let mut done = BTreeSet::new();
+    let mut done = BTreeMap::new();
     for (_, line) in log.lines().filter_map(|line| line.split_once("declarative reconfigure ")) {
         let worker = line.split_once("worker #").map_or("", |(_, rest)| rest);
         let worker = worker.split(|c: char| !c.is_ascii_digit()).next();
-        ensure!(!line.starts_with("failed"), "a worker of Kong does not take the config over: {line}");
-        if line.starts_with("took") {
-            done.insert(worker);
+        let failed = line.starts_with("failed");
+        if failed || line.starts_with("took") {
+            done.insert(worker, failed.then_some(line));
         }
     }
-    Ok((done.len() >= workers).then_some(()))
+    if done.len() < workers {
+        return Ok(None);
+    }
+    let failed = done.into_values().flatten().next();
+    ensure!(
+        failed.is_none(),
+        "a worker of Kong does not take the config over: {}",
+        failed.unwrap_or_default()
+    );
+    Ok(Some(()))
 }
 
 /// nginx' words for it, from `strerror(EADDRINUSE)`.

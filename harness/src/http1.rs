@@ -1,8 +1,12 @@
-//! Answers on a connection that is kept alive, read no further than a measurement needs.
+//! Answers on a connection that is kept alive, read no further than load needs that checks each of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use httparse::{EMPTY_HEADER, Response, Status};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What comes back on one connection.
 pub struct Answers {
@@ -43,6 +47,21 @@ impl Answers {
     }
 }
 
+/// Sends one request on a connection of its own: its status, and its body.
+///
+/// # Errors
+/// There is no answer.
+pub fn ask(address: SocketAddr, request: &[u8]) -> anyhow::Result<(u16, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request).await?;
+        let mut answers = Answers::new();
+        let answer = tokio::time::timeout(PATIENCE, answers.next(&mut stream)).await??;
+        Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
+    })
+}
+
 /// Status, where the body starts, and whether the connection ends; nothing unless all of it is there.
 fn whole(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, bool)>> {
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
@@ -64,3 +83,6 @@ fn whole(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, bool)>> {
 
 const LONGEST: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
+
+/// For the first answer of a gateway, which may still be connecting.
+pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,32 @@
+//! `harness policy schema`.
+
+use clap::Args;
+
+use crate::cli::print;
+use crate::policy::schema;
+
+/// What was typed.
+#[derive(Args)]
+#[command(after_help = "\
+Editors complete and check by it. In the first line of a policy, for VS Code's YAML extension, Helix, Neovim and others:
+
+  # yaml-language-server: $schema=./mtls-policy.schema.json
+
+  harness policy schema > mtls-policy.schema.json
+  harness policy schema --kong > kong.schema.json
+
+Exit codes: 0 here it is; 2 usage.")]
+pub(in crate::cli) struct Typed {
+    /// Of Kong's declarative config, with the policies in it, instead of a policy alone
+    #[arg(long)]
+    kong: bool,
+    /// As every verb has it; a schema is JSON anyhow
+    #[arg(long, hide = true)]
+    json: bool,
+}
+
+pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
+    let Typed { kong, json: _ } = typed;
+    let schema = if kong { schema::kong() } else { schema::policy() };
+    print(&(serde_json::to_string_pretty(&schema)? + "\n"))
+}

@@ -1,0 +1,11 @@
+//! API keys: made, hashed, succeeded and listed. Policies hold their digests only.
+
+mod api_key;
+mod entry;
+mod list;
+mod succession;
+
+pub use api_key::{ApiKey, Checksum, ENTROPY_BITS, NotAKey, PATTERN};
+pub use entry::{Entry, time};
+pub use list::{Held, State, list};
+pub use succession::{Plan, Succession, succeed};

@@ -1,0 +1,105 @@
+//! All that is wrong with policies, and what is hardly meant.
+
+mod certificates;
+mod coverage;
+mod reach;
+mod windows;
+
+use mtls_policy::policy::{ConsumersFile, Host, Policy};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::document::one_line;
+use super::locate::locate;
+use super::{Document, Finding, Placed, Setup, Severity};
+use crate::document::{Node, Value as Written};
+
+/// What to look for.
+pub struct Check {
+    pub now: OffsetDateTime,
+    /// A key that ends within so many days is told of.
+    pub warn_days: u32,
+}
+
+/// All findings, in the order of the documents and their lines.
+pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) -> Vec<Finding<'d>> {
+    let mut findings: Vec<_> = documents.iter().flat_map(Document::findings).collect();
+    for policy in &setup.policies {
+        let before = findings.len();
+        findings.extend(mistakes(policy));
+        if findings.len() > before {
+            continue;
+        }
+        findings.extend(only_the_plugin(policy));
+        findings.extend(windows::look(policy, check));
+        findings.extend(reach::look(policy));
+        findings.extend(coverage::unknown_names(setup, policy));
+        findings.extend(certificates::look(setup, policy));
+    }
+    findings.extend(coverage::unguarded(setup));
+    // One policy may stand in several places, by an alias.
+    let mut seen = Vec::new();
+    findings.retain(|one| {
+        let key = (one.name, one.span.clone(), one.message.clone());
+        let new = !seen.contains(&key);
+        seen.push(key);
+        new
+    });
+    findings.sort_by_key(|one| one.span.as_ref().map(|span| span.start));
+    findings.sort_by_key(|one| documents.iter().position(|document| document.name == one.name));
+    findings
+}
+
+/// What the policy's own compiler says. The plugin takes more than the filter does, and where both could be meant is
+/// not a mistake.
+fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
+    let host = match policy.chained {
+        true => Host::FILTER,
+        false => PLUGIN,
+    };
+    let Err(problems) = Policy::compile_for(&host, &policy.json()) else { return Vec::new() };
+    let finding = |problem: &mtls_policy::policy::Problem| {
+        let unknown = problem.message.starts_with("there is no such field");
+        let span = locate(policy.config, &problem.path, unknown);
+        let mut finding = Finding::warning("policy", policy.document, span, problem.message.clone());
+        finding.severity = Severity::Error;
+        finding.at(problem.path.clone())
+    };
+    problems.iter().map(finding).collect()
+}
+
+/// What the plugin takes and a filter refuses.
+fn only_the_plugin<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
+    let needs = |field: &str| {
+        policy.config.entry(field).filter(|(_, node)| match &node.value {
+            Written::Boolean(on) => *on,
+            other => !matches!(other, Written::Null),
+        })
+    };
+    let finding = |field: &str| {
+        let (key, _) = needs(field)?;
+        let message = format!("{field} is for the plugin alone: the filter refuses this policy");
+        let finding = Finding::warning("plugin_only", policy.document, key.span.clone(), message);
+        Some(finding.at(field.to_owned()).help("docs/kong.md says which of the two a Kong can carry"))
+    };
+    ["key_in_body", "consumers_file"].into_iter().filter_map(finding).collect()
+}
+
+/// The plugin's host; what a consumers file says is not held against the policy.
+pub(super) const PLUGIN: Host<'static> = Host { reads_bodies: true, consumers_file: ConsumersFile::Unread };
+
+/// A policy's field, where it is written as fields and not as text.
+fn field<'d>(policy: &Placed<'d>, name: &str) -> Option<&'d Node> {
+    policy.config.get(name)
+}
+
+/// A warning about what a path in a policy leads to.
+fn warning<'d>(policy: &Placed<'d>, code: &'static str, path: String, message: String) -> Finding<'d> {
+    let span = locate(policy.config, &path, false);
+    Finding::warning(code, policy.document, one_line(&policy.document.text, span), message).at(path)
+}
+
+/// A policy as JSON.
+pub(super) fn value(policy: &Placed<'_>) -> Value {
+    serde_json::from_slice(&policy.json()).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! Kong's entities in a document of any of the kinds that are known, by its content.
+
+use super::Document;
+use crate::document::{Node, Value};
+
+/// An entity, and which one it is nested in.
+#[derive(Clone, Copy)]
+pub(super) struct Entity<'d> {
+    pub(super) kind: Kind,
+    pub(super) document: &'d Document,
+    pub(super) node: &'d Node,
+    pub(super) around: Option<&'d Node>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Acl,
+    Consumer,
+    FilterChain,
+    Plugin,
+    /// A whole document that is a policy and nothing else.
+    Policy,
+    Route,
+    Service,
+}
+
+/// Declarative config (Kong's or decK's), what an Admin API lists, several such lists by their names, one plugin of
+/// either, Kubernetes' KongPlugin; all else is a policy.
+pub(super) fn entities<'d>(document: &'d Document, found: &mut Vec<Entity<'d>>) {
+    let root = &document.root;
+    let mut reader = Reader { document, found };
+    if let Some(data) = root.get("data").filter(|data| matches!(data.value, Value::List(_))) {
+        return data.items().iter().for_each(|item| reader.listed(item));
+    }
+    let lists = LISTS.iter().filter(|(name, kind)| {
+        // A policy has consumers too.
+        *kind != Kind::Consumer && root.get(name).is_some()
+    });
+    if root.get("_format_version").is_some() || lists.count() > 0 {
+        return reader.lists(root, None);
+    }
+    let plugin = root.get("config").is_some() && (root.get("name").or(root.get("plugin"))).is_some();
+    let kind = if plugin { Kind::Plugin } else { Kind::Policy };
+    reader.add(kind, root, None);
+}
+
+struct Reader<'d, 'f> {
+    document: &'d Document,
+    found: &'f mut Vec<Entity<'d>>,
+}
+
+impl<'d> Reader<'d, '_> {
+    fn lists(&mut self, node: &'d Node, around: Option<&'d Node>) {
+        for (name, kind) in LISTS {
+            let Some(list) = node.get(name) else { continue };
+            // By their names, as the Admin API lists them.
+            for item in list.get("data").unwrap_or(list).items() {
+                self.add(kind, item, around);
+                if matches!(kind, Kind::Route | Kind::Service) {
+                    self.lists(item, Some(item));
+                }
+            }
+        }
+    }
+
+    /// What an Admin API lists says of itself what it is by its fields.
+    fn listed(&mut self, item: &'d Node) {
+        let has = |fields: &[&str]| fields.iter().all(|field| item.get(field).is_some());
+        let kind = match () {
+            () if has(&["name", "config"]) => Kind::Plugin,
+            () if has(&["filters"]) => Kind::FilterChain,
+            () if has(&["host", "port"]) => Kind::Service,
+            () if has(&["group", "consumer"]) => Kind::Acl,
+            () if has(&["username"]) => Kind::Consumer,
+            () if has(&["service"]) => Kind::Route,
+            () => return,
+        };
+        self.add(kind, item, None);
+    }
+
+    fn add(&mut self, kind: Kind, node: &'d Node, around: Option<&'d Node>) {
+        self.found.push(Entity { kind, document: self.document, node, around });
+    }
+}
+
+const LISTS: [(&str, Kind); 6] = [
+    ("services", Kind::Service),
+    ("routes", Kind::Route),
+    ("plugins", Kind::Plugin),
+    ("filter_chains", Kind::FilterChain),
+    ("consumers", Kind::Consumer),
+    ("acls", Kind::Acl),
+];
