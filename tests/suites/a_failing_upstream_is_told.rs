@@ -40,19 +40,19 @@ fn an_upstream_that_is_silent_is_a_504_in_time() {
     let setting = setting();
     for fault in [Fault::StallRequest, Fault::Vanish, Fault::StallHandshake] {
         let (answer, took) = under(&setting, fault);
-        let owed = match lacks(Ability::TellsSlowHandshakes) {
-            Some(_) if fault != Fault::StallRequest => (502, BROKEN),
-            _ => (504, SLOW),
-        };
-        assert_eq!((answer.status, answer.message().as_str()), owed, "{fault:?}: {answer:?}");
+        let message = answer.message();
+        let told = (answer.status, message.as_str());
+        // A handshake that a gateway counts as connecting: whichever of the two timeouts, which are equal here, is first.
+        let as_failed = fault != Fault::StallRequest && lacks(Ability::TellsSlowHandshakes).is_some();
+        assert!(told == (504, SLOW) || as_failed && told == (502, BROKEN), "{fault:?}: {answer:?}");
         assert!(took < 4 * WAIT, "{fault:?}: {took:?}");
         well_again(&setting, fault);
 
-        // On a connection that is open already.
+        // On a connection that is open already, if it comes to a worker that has one.
         setting.upstream().set_fault(fault);
         let answer = ask(&setting);
         match fault {
-            Fault::StallHandshake => assert_eq!(answer.seen_client(), Some(CLIENT), "{answer:?}"),
+            Fault::StallHandshake if answer.status == 200 => assert_eq!(answer.seen_client(), Some(CLIENT)),
             _ => assert!(matches!(answer.status, 502 | 504), "{fault:?}: {answer:?}"),
         }
         well_again(&setting, fault);

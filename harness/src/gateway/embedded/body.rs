@@ -90,13 +90,15 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for Upload<B> {
 pub(super) struct Turns(watch::Receiver<Turn>);
 
 impl Turns {
-    /// Waits for a response while every step happens in its time.
+    /// Waits for a response while every step happens in its time: the connector's own is `connect`, all attempts
+    /// together.
     ///
     /// # Errors
     /// One did not.
     pub(super) async fn response<R>(
         mut self,
         response: impl Future<Output = R>,
+        connect: Duration,
         write: Duration,
         read: Duration,
     ) -> Result<R, TimedOut> {
@@ -106,7 +108,7 @@ impl Turns {
             let turn = *self.0.borrow_and_update();
             let (limit, waiting_for) = match turn {
                 _ if sent => (read, TimedOut::Upstream),
-                Turn::Connecting => (Duration::MAX, TimedOut::Upstream),
+                Turn::Connecting => (connect, TimedOut::Upstream),
                 Turn::Send => (CLIENT, TimedOut::Client),
                 Turn::Take => (write, TimedOut::Upstream),
             };

@@ -73,12 +73,15 @@ impl Forward<'_> {
         // Bodies pass as they come, so one that was sent is gone.
         let mut left =
             if may_be_repeated(&head.method) && body.is_end_stream() { self.destination.retries } else { 0 };
+        let Destination { connect_timeout, retries, .. } = self.destination;
+        let Service { write_timeout, read_timeout, .. } = self.service;
+        // The connector keeps its own time. This is for what may lie between a connection and its first request.
+        let connect = connect_timeout.saturating_mul(retries.saturating_add(1)).saturating_add(*read_timeout);
         let mut attempt = upload(body);
         loop {
             let (body, turns) = attempt;
             let response = self.client.request(Request::from_parts(head.clone(), body));
-            let Service { write_timeout, read_timeout, .. } = self.service;
-            let failed = match turns.response(response, *write_timeout, *read_timeout).await {
+            let failed = match turns.response(response, connect, *write_timeout, *read_timeout).await {
                 Ok(Ok(response)) => return Ok(response),
                 // The connector has tried as often as it may, and who has said no would say so again.
                 Ok(Err(error)) if error.is_connect() || is_verdict(&error) => return Err(unanswered(&error)),
