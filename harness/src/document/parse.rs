@@ -8,6 +8,7 @@ use regex::Regex;
 use saphyr::{Scalar, ScalarStyle, Tag};
 use saphyr_parser::{Event, Parser, ScanError, Span, StrInput};
 
+use super::problem::below;
 use super::{At, Key, Node, Report, Value};
 
 /// Reads a text that holds one document. What is wrong goes into the report; `None` only where no tree could
@@ -171,7 +172,7 @@ impl<'t> Reader<'t, '_> {
                     "?".to_owned()
                 }
             };
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = below(path, &name);
             let (event, at) = self.next()?;
             let node = self.node(event, at, &path, depth + 1)?;
             if merges {

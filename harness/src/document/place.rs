@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use super::problem::below;
 use super::{Key, Node, Report, Value};
 
 /// A value in a document, with its path.
@@ -144,13 +145,7 @@ impl<'d> Place<'d> {
     }
 
     fn child(&self, key: &Key, node: &'d Node) -> Place<'d> {
-        // A key may hold a line of its own.
-        let name = key.name.escape_debug();
-        let path = match self.path.as_str() {
-            "" => name.to_string(),
-            path => format!("{path}.{name}"),
-        };
-        Place { node, path, report: self.report }
+        Place { node, path: below(&self.path, &key.name), report: self.report }
     }
 }
 

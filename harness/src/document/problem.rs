@@ -115,6 +115,12 @@ impl Report {
     }
 }
 
+/// The path of a field, by that of its mapping and its name, which may hold a line of its own.
+pub(super) fn below(path: &str, name: &str) -> String {
+    let name = name.escape_debug();
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
+}
+
 /// A text of lines as a terminal may be given it: names in a document may hold what would move its cursor.
 pub fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()

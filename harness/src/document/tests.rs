@@ -48,6 +48,11 @@ fn what_cannot_be_read_one_way_only_is_refused_with_its_line() {
             "a:\n- b: 1\n  b: 2\n",
             line("3: a[0].b: stands here a second time, the first is on line 2"),
         ),
+        (
+            "twice, with a name of lines",
+            "\"a\\n\\b\": 1\n\"a\\n\\b\": 2\n",
+            line(r"2: a\n\u{8}: stands here a second time, the first is on line 1"),
+        ),
         ("number as key", "a: 1\n2: 3\n", line("2: a key must be a string: put it in quotes")),
         ("two documents", "a: 1\n---\nb: 2\n", line("2: a second document starts here: only one is read")),
         ("empty", "# nothing\n", line(" the document is empty")),
