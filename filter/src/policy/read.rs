@@ -145,6 +145,8 @@ impl<'d> Place<'d> {
             key_in_header: fields.take("key_in_header", Place::boolean),
             key_in_query: fields.take("key_in_query", Place::boolean),
             key_in_body: fields.take("key_in_body", Place::boolean),
+            key_authorization: fields.take("key_authorization", Place::text),
+            key_cookies: fields.take("key_cookies", Place::strings),
             hide_credentials: fields.take("hide_credentials", Place::boolean),
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
