@@ -211,11 +211,13 @@ impl<'d> Place<'d> {
 
     fn headers(self) -> Option<BTreeMap<String, Vec<String>>> {
         let fields = self.fields();
-        let each = fields.map?.iter().map(|(name, value)| {
+        // One by one: to collect them would bring a sort into the module.
+        let mut headers = BTreeMap::new();
+        for (name, value) in fields.map? {
             let place = Place { value, path: format!("{}.{name}", fields.path), found: fields.found };
-            (name.clone(), place.strings().unwrap_or_default())
-        });
-        Some(each.collect())
+            headers.insert(name.clone(), place.strings().unwrap_or_default());
+        }
+        Some(headers)
     }
 
     fn deny(self) -> Deny {
