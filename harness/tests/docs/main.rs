@@ -21,5 +21,6 @@ mod commands;
 mod help;
 mod links;
 mod page;
+mod reference;
 mod samples;
 mod terminal;
