@@ -77,6 +77,21 @@ mod tests {
             (r#"{"key_in_header":false}"#, [false, false, false, true], ""),
             (r#"{"authentication":"gateway"}"#, [false; 4], ""),
             (
+                r#"{"authentication":"gateway","rules":[{"match":{"methods":["PUT"]},"deny":{}}]}"#,
+                [true, false, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"hosts":["h"]},"deny":{}}]}"#,
+                [false, true, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"path_prefix":"/a"},"deny":{}}]}"#,
+                [false, false, true, false],
+                "",
+            ),
+            (
                 r#"{"key_names":["X-API-Key","k"],"rules":[
                     {"match":{"methods":["PUT"],"path_prefix":"/a"},"deny":{}},
                     {"match":{"hosts":["h"],"headers":{"x_api_key":["1"],"X-Shift":["2"],"X-Consumer-ID":["3"]}},"deny":{}}]}"#,
