@@ -148,7 +148,8 @@ impl Format {
             ),
             Self::Json => format!(
                 "{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}",
-                serde_json::Value::from(message)
+                // Text always has a JSON.
+                serde_json::to_string(message).unwrap_or_default()
             ),
             Self::Plain => format!("{message}\nrequest_id: {request_id}\n"),
             Self::Xml => format!(
