@@ -18,44 +18,45 @@ fn every_command_does_what_its_page_says() {
     assert!(all > 15, "{all} commands only");
 }
 
-/// What is wrong with the page, which is followed from its top to its end.
+/// What is wrong with the page, which is followed from its top to the first block that does otherwise.
 fn follow(page: &Page) -> Vec<String> {
-    let (mut terminal, mut wrong) = (Terminal::new(), Vec::new());
+    let mut terminal = Terminal::new();
     for block in &page.blocks {
         if let Some(name) = block.note("file") {
             terminal.write(name, &block.text);
         }
     }
     for block in page.blocks.iter().filter(|block| block.is_run()) {
-        let steps = Step::all(&block.language, &block.text);
-        match block.note("needs").filter(|program| !is_here(program)) {
-            Some(program) => println!("skipped: {}: no {program}", page.at(block.line)),
-            None => wrong.extend(
-                complaints(block, &mut terminal, &steps).map(|why| format!("{}: {why}", page.at(block.line))),
-            ),
+        if let Some(program) = block.note("needs").filter(|program| !is_here(program)) {
+            println!("skipped: {}: no {program}", page.at(block.line));
+            continue;
+        }
+        let wrong = complaints(block, &mut terminal);
+        if !wrong.is_empty() {
+            return wrong.iter().map(|why| format!("{}: {why}", page.at(block.line))).collect();
         }
     }
-    wrong
+    Vec::new()
 }
 
-fn complaints(block: &Block, terminal: &mut Terminal, steps: &[Step]) -> impl Iterator<Item = String> {
-    let done = terminal.run(steps);
+fn complaints(block: &Block, terminal: &mut Terminal) -> Vec<String> {
+    let steps = Step::all(&block.language, &block.text);
     let owed: Vec<i32> = match block.note("exits with") {
         Some(codes) => codes.split(' ').map(|code| code.parse().unwrap()).collect(),
         None => vec![0; steps.len()],
     };
-    let mut wrong = Vec::new();
     if owed.len() != steps.len() {
-        wrong.push(format!("{} exit codes for {} commands", owed.len(), steps.len()));
+        return vec![format!("{} exit codes for {} commands", owed.len(), steps.len())];
     }
-    for ((Step { command, shown }, done), owed) in steps.iter().zip(done).zip(owed) {
+    let mut wrong = Vec::new();
+    for ((Step { command, shown }, done), owed) in steps.iter().zip(terminal.run(&steps)).zip(owed) {
         if done.code != owed {
             wrong.push(format!("`{command}` exits with {}, not {owed}:\n{}", done.code, done.said));
         } else if shown.as_ref().is_some_and(|shown| !is_shown(shown, &done.said)) {
             wrong.push(format!("`{command}` says:\n{}", done.said));
         }
     }
-    wrong.into_iter()
+    wrong
 }
 
 impl Block {

@@ -31,7 +31,9 @@ fn verbs_and_flags_are_those_that_there_are() {
 fn unknown(typed: &str) -> Option<String> {
     let typed = typed.split(['|', '>', '#', '<', ';', '&']).next().unwrap_or_default();
     let words: Vec<_> = typed.split_whitespace().collect();
-    let is_verb = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_verb = |word: &&str| {
+        word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
     // `certs rotate-ca`, but not `man pages`.
     let verb: Vec<_> = words.iter().copied().take(2).take_while(is_verb).collect();
     let help = (1..=verb.len()).rev().find_map(|length| help(&verb[..length]));

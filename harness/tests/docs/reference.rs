@@ -38,6 +38,21 @@ fn every_option_of_upstream_mtls_is_in_its_reference() {
     assert!(in_code.len() > 12, "{in_code:?}");
 }
 
+/// A fault that the doctor learns is one that a reader of symptoms may meet.
+#[test]
+fn every_fault_of_the_doctors_is_among_the_symptoms() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (faults, symptoms) = (read("docs/doctor.md"), read("docs/troubleshooting.md"));
+    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
+    let missing: Vec<_> = row
+        .captures_iter(&faults)
+        .map(|row| row.get(1).unwrap().as_str())
+        .filter(|fault| !symptoms.contains(&format!("`{fault}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(row.captures_iter(&faults).count() > 30);
+}
+
 /// Of Kong's schemas.
 const CHECKS: [&str; 4] = ["custom_entity_check", "mutually_exclusive", "mutually_required", "only_one_of"];
 
