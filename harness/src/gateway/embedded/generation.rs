@@ -1,8 +1,8 @@
 //! One config in force, with all that is made of it: ready before the first request sees it.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, anyhow, bail};
 

@@ -58,7 +58,10 @@ fn names(change: &Change, upstreams: &Upstreams) -> String {
             plugin.trust().filter(|watched| watched.paths() == change.files).map(|_| "trust anchors"),
         );
         names.extend(
-            plugin.revocations().filter(|watched| watched.paths() == change.files).map(|_| "revocation lists"),
+            plugin
+                .revocations()
+                .filter(|watched| watched.paths() == change.files)
+                .map(|_| "revocation lists"),
         );
     }
     names.sort_unstable();

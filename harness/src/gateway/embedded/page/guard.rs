@@ -97,10 +97,7 @@ mod tests {
             assert_eq!(host(&parts("GET", "/", &[("host", elsewhere)])), Err(Stranger::Host), "{elsewhere}");
         }
         assert_eq!(host(&parts("GET", "/", &[])), Err(Stranger::Host));
-        assert_eq!(
-            host(&parts("GET", "/", &[("host", "localhost"), ("host", "evil")])),
-            Err(Stranger::Host)
-        );
+        assert_eq!(host(&parts("GET", "/", &[("host", "localhost"), ("host", "evil")])), Err(Stranger::Host));
         let target = "http://evil.example/";
         assert_eq!(host(&parts("GET", target, &[("host", "localhost")])), Err(Stranger::Host));
     }

@@ -27,6 +27,3 @@ pub(super) struct Page {
     pub(super) decisions: Ring<Decision>,
     pub(super) events: Ring<Event>,
 }
-
-#[cfg(test)]
-mod tests;

@@ -242,7 +242,10 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) again(); });
 
   const narrow = matchMedia("(max-width: 46rem)");
-  const fit = () => by("picture").setAttribute("viewBox", narrow.matches ? "0 0 280 790" : "0 0 1120 212");
+  const fit = () => {
+    by("picture").setAttribute("viewBox", narrow.matches ? "0 0 280 790" : "0 0 1120 212");
+    for (const edge of document.querySelectorAll(".edge:not(.back)")) edge.setAttribute("d", narrow.matches ? "M0 0h26" : "M0 0h58");
+  };
   narrow.addEventListener("change", fit);
   fit();
   again();

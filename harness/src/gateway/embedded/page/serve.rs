@@ -80,9 +80,10 @@ async fn explained(core: &Arc<Core>, headers: &HeaderMap, body: Incoming) -> Res
     match explained.await {
         Ok(Ok(explanation)) => json(StatusCode::OK, &explanation),
         Ok(Err(error)) => json(StatusCode::BAD_REQUEST, &json!({ "message": format!("{error:#}") })),
-        Err(_) => {
-            json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": "the question could not be answered" }))
-        }
+        Err(_) => json(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &json!({ "message": "the question could not be answered" }),
+        ),
     }
 }
 
