@@ -9,7 +9,7 @@ use harness::gateway::embedded::Embedded;
 use crate::scene::{CONFIG, Scene};
 
 /// Gateways with and without a page take turns under the same requests; of each pair of turns the ratio counts, and of
-/// ratios the median. A bound that a busy machine keeps; what was measured on a quiet one is in docs/page.md.
+/// ratios the median. The bound is one that a busy machine keeps; docs/page.md has what was measured.
 #[test]
 fn remembering_costs_nothing_noticeable() {
     let (with, without) = (Scene::new(), Scene::of(Embedded::default(), CONFIG));

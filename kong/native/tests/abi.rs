@@ -1,5 +1,5 @@
 //! The C ABI, called as Lua calls it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unsafe_code)]
 #![allow(
     clippy::undocumented_unsafe_blocks,
     reason = "every block calls the library with what this file has made"
@@ -313,6 +313,9 @@ fn told(decision: &Decision, path: &str, query: Option<&str>) -> (String, String
         if decision.set & (1 << at) != 0 {
             write!(edits, "+{name}={} ", value.unwrap()).unwrap();
         }
+    }
+    if let Some(cookies) = read(decision.cookies) {
+        write!(edits, "+Cookie={cookies} ").unwrap();
     }
     if let Some(rest) = read(decision.query) {
         assert!(query.is_some());
