@@ -40,6 +40,8 @@ impl Role {
                 "key_in_header",
                 "key_in_query",
                 "key_in_body",
+                "key_authorization",
+                "key_cookies",
                 "hide_credentials",
                 "run_on_preflight",
                 "realm",
