@@ -81,6 +81,21 @@ mod tests {
             (r#"{"key_in_header":false}"#, [false, false, false, true], ""),
             (r#"{"authentication":"gateway"}"#, [false; 4], ""),
             (
+                r#"{"authentication":"gateway","rules":[{"match":{"methods":["PUT"]},"deny":{}}]}"#,
+                [true, false, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"hosts":["h"]},"deny":{}}]}"#,
+                [false, true, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"path_prefix":"/a"},"deny":{}}]}"#,
+                [false, false, true, false],
+                "",
+            ),
+            (
                 r#"{"key_in_header":false,"key_in_query":false,"key_authorization":"Bearer","key_cookies":["k"]}"#,
                 [false; 4],
                 "authorization cookie",

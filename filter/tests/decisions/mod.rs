@@ -165,6 +165,17 @@ const RULES: &str = r#"{"key_names":["k"],"client_certificate":"other","consumer
 const GATEWAY: &str = r#"{"authentication":"gateway","client_certificate":"c",
     "rules":[{"match":{"groups":["vets"]},"client_certificate":"vet"}]}"#;
 
+const SHIFTS: &str = r#"{"key_names":["k"],"hide_credentials":true,"consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
+  "rules":[{"match":{"headers":{"X-Shift":["late"]}},"client_certificate":"shift"}]}"#;
+
+const QUERY_ONLY: &str = r#"{"key_names":["k"],"key_in_header":false,"hide_credentials":true,"consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
+  "rules":[{"match":{"headers":{"K":["v"]}},"client_certificate":"c"}]}"#;
+
+const HEADER_ONLY: &str = r#"{"key_names":["k"],"key_in_query":false,"hide_credentials":true,"consumers":[
+    {"username":"ann","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+
 const SAYS_ANN: &str = "+X-Consumer-Username=ann +X-Credential-Identifier=1";
 const SAYS_BOB: &str = "+X-Consumer-Username=bob +X-Credential-Identifier=1";
 
@@ -396,6 +407,46 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "a header that rules look at is not hidden with the key",
+        policy: SHIFTS,
+        headers: &[("k", "ann"), ("x-shift", "late")],
+        owed: "ann shift",
+        edits: "-k +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no header, none of that name is hidden",
+        policy: QUERY_ONLY,
+        target: "/?k=ann&a=1",
+        headers: &[("k", "v")],
+        owed: "ann c",
+        edits: "+X-Consumer-Username=ann +X-Credential-Identifier=1 /?a=1",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no header, none there counts",
+        policy: QUERY_ONLY,
+        headers: &[("k", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no query, none there counts",
+        policy: HEADER_ONLY,
+        target: "/?k=ann",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no query, it is left alone",
+        policy: HEADER_ONLY,
+        target: "/?k=ann",
+        headers: &[("k", "ann")],
+        owed: "ann unchanged",
+        edits: "-k +X-Consumer-Custom-ID=x +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
         name: "nobody else speaks of consumers",
         headers: &[
             ("X-API-Key", "ann"),
@@ -414,6 +465,15 @@ const ROWS: &[Row] = &[
         headers: &[("X-Consumer-Groups", "vets")],
         owed: "bob vet",
         edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "but in no other header",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        headers: &[("X-Consumer-Role", "vets")],
+        owed: "bob vet",
+        edits: "-X-Consumer-Role +X-Consumer-Username=bob",
         ..PLAIN
     },
     Row {
@@ -571,6 +631,13 @@ const ROWS: &[Row] = &[
         edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
         ..PLAIN
     },
+    Row {
+        name: "what is null is not there, as from Kong",
+        policy: r#"{"key_names":null,"realm":null,"anonymous":"guest","consumers":null,"rules":null}"#,
+        owed: "anonymous unchanged",
+        edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
+        ..PLAIN
+    },
 ];
 
 /// A policy, and all that is wrong with it, a line each.
@@ -648,6 +715,37 @@ const MISTAKES: &[(&str, &str)] = &[
          rules[1].match.methods: is empty: leave the condition out, or name something",
     ),
     (r#"{"consumers":{}}"#, "consumers: has to be a list, is an object"),
+    (
+        r#"{"authentication":"gate"}"#,
+        "authentication: has to be \"api_key\" or \"gateway\", is another string",
+    ),
+    (r#"{"rules":{"a":1}}"#, "rules: has to be a list, is an object"),
+    ("7x", "not JSON: invalid type: integer `7`, expected an object at line 1 column 1"),
+    (
+        r#"{"consumers":[{"username":"a","groups":["","x\ny","vet","vet"]},{"username":null}]}"#,
+        "consumers[0].groups[0]: is empty or holds control characters\n\
+         consumers[0].groups[1]: is empty or holds control characters\n\
+         consumers[0].groups[3]: \"vet\" is there twice\nconsumers[1].username: is missing",
+    ),
+    (
+        r#"{"rules":[{"match":{"path_prefix":"/a?b"},"deny":{"message":"no\nway"}},{"match":{"path_prefix":"/a/../b"},"deny":{}},
+            {"match":null,"deny":{}}]}"#,
+        "rules[2].match: is missing\nrules[0].deny.message: holds control characters\n\
+         rules[0].match.path_prefix: \"/a?b\" is no plain path: leave out ? # ; \\ %, dot segments and encoded slashes\n\
+         rules[1].match.path_prefix: \"/a/../b\" is no plain path: leave out ? # ; \\ %, dot segments and encoded slashes",
+    ),
+    (
+        r#"{"consumers":[{"username":"a","id":""},{"username":"b","custom_id":""},{"username":"c","id":"","custom_id":""},
+            {"username":""},{"username":"d","keys":[{"id":"","sha256":"<d>"}]},{"username":"e","keys":[{"id":"1","sha256":""}]},
+            {"username":"f","keys":[{"id":"1","sha256":"<f>","not_before":""}]},
+            {"username":"g","keys":[{"id":"1","sha256":"<g>","not_after":""}]}]}"#,
+        "consumers[0].id: has to be a string, is empty\nconsumers[1].custom_id: has to be a string, is empty\n\
+         consumers[2].id: has to be a string, is empty\nconsumers[2].custom_id: has to be a string, is empty\n\
+         consumers[3].username: has to be a string, is empty\nconsumers[4].keys[0].id: has to be a string, is empty\n\
+         consumers[5].keys[0].sha256: has to be a string, is empty\n\
+         consumers[6].keys[0].not_before: has to be a string, is empty\n\
+         consumers[7].keys[0].not_after: has to be a string, is empty",
+    ),
     ("[]", "has to be an object, is a list"),
     (
         r#"{"realm":"","anonymous":"","consumers":[{"username":"","keys":[{"id":"","sha256":""}]},{}],

@@ -8,6 +8,8 @@ mod json;
 mod order;
 mod tree;
 
+pub(super) use order::Role;
+
 use anyhow::ensure;
 use saphyr_parser::{Event, Parser};
 

@@ -17,18 +17,24 @@ use crate::document::{self, Fields, Place, Problem, Problems, Report};
 /// # Errors
 /// The file cannot be read, or all that is wrong with it.
 pub fn load(path: &Path, filters: &BTreeSet<String>) -> Result<Config, Problems> {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &name, filters),
-        Err(error) => Err(Problem {
-            file: Some(name),
+    parse(&text(path)?, &path.display().to_string(), filters)
+}
+
+/// What a file holds.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Problem {
+            file: Some(path.display().to_string()),
             line: None,
             span: None,
             path: String::new(),
             message: format!("cannot be read: {error}"),
         }
-        .into()),
-    }
+        .into()
+    })
 }
 
 /// Reads a declarative config (YAML or JSON); `name` stands in messages. `filters` are the names of the filters
@@ -165,9 +171,8 @@ impl<'r, 'd> Reader<'r, 'd> {
         for (place, around) in std::mem::take(&mut self.plugins) {
             let Some(plugin) = plugin(place, around, &self.services, &self.routes) else { continue };
             if let Some(line) = seen.insert((plugin.scope, plugin.name), plugin.place.line()) {
-                plugin
-                    .place
-                    .problem(format_args!("a second plugin {}, the first is on line {line}", plugin.name));
+                let name = plugin.name;
+                plugin.place.problem(format_args!("a second plugin {name:?}, the first is on line {line}"));
             }
             if plugin.name == UPSTREAM_MTLS {
                 self.attach_upstream_mtls(&plugin);
