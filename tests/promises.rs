@@ -1,4 +1,5 @@
-//! Every test that SECURITY.md names exists, and every line of its tables names one, or says why it needs none.
+//! Every test that SECURITY.md names exists, and every line of its tables names one, or says why it needs none; `unsafe`
+//! is where it says.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -49,6 +50,50 @@ fn every_promise_has_a_test_that_exists() {
     assert!(counted > 50, "only {counted} tests are named");
     println!("{counted} tests are named");
 }
+
+#[test]
+fn unsafe_is_nowhere_but_where_hosts_and_c_are_met() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut allowed = Vec::new();
+    for member in ["filter", "fuzz", "harness", "kong/native", "tests"] {
+        let manifest = fs::read_to_string(root.join(member).join("Cargo.toml")).unwrap();
+        let denies = ["unsafe_code = \"deny\"", "[lints]\nworkspace = true"];
+        assert!(denies.iter().any(|lint| manifest.contains(lint)), "{member} does not deny unsafe code");
+        allow_unsafe(&root, &root.join(member), &mut allowed);
+    }
+    allowed.sort();
+    assert_eq!(allowed, UNSAFE);
+}
+
+/// Sources within a directory in which the compiler lets `unsafe` pass; clippy wants a reason at each block.
+fn allow_unsafe(root: &Path, directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            allow_unsafe(root, &path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let mut attributes = source.lines().filter(|line| line.trim_start().starts_with('#'));
+            if attributes.any(|line| line.contains("unsafe_code") && !line.contains("forbid")) {
+                found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+}
+
+/// What whoever looks for memory that is touched wrongly has to read.
+const UNSAFE: [&str; 10] = [
+    "filter/examples/decide.rs",
+    "filter/examples/empty-sdk.rs",
+    "filter/src/abi.rs",
+    "filter/src/proxy.rs",
+    "fuzz/src/targets/views.rs",
+    "kong/native/src/decision.rs",
+    "kong/native/src/exports.rs",
+    "kong/native/src/request.rs",
+    "kong/native/src/text.rs",
+    "kong/native/tests/abi.rs",
+];
 
 /// Of the tables.
 const HEADS: [&str; 2] = ["| | |", "| elsewhere | here |"];

@@ -27,7 +27,7 @@ fn main() {
             // behind for the other, counts for both; and all are made before the first is asked with.
             let asked: Vec<(bool, [Vec<u8>; BATCH])> = (section * SECTION..(section + 1) * SECTION)
                 .map(|round| {
-                    let is_own = chance.next() % 2 == 0;
+                    let is_own = chance.next().is_multiple_of(2);
                     let key = if is_own { key } else { nobodys };
                     (is_own, std::array::from_fn(|number| key((round * BATCH + number) % distinct)))
                 })

@@ -1,4 +1,5 @@
 //! Requests as Lua hands them to the native library: what is absent, what has no end, what is no text.
+#![allow(unsafe_code)]
 
 use std::ffi::c_int;
 use std::ptr;

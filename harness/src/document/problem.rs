@@ -87,7 +87,8 @@ impl Report {
             line,
             span,
             path: path.to_owned(),
-            message: message.to_string(),
+            // One problem is one line, whatever a document calls its things.
+            message: message.to_string().replace(char::is_control, "\u{fffd}"),
         });
     }
 

@@ -36,6 +36,14 @@ fn a_document_reads_as_the_json_that_it_means() {
 }
 
 #[test]
+fn a_problem_is_one_line_whatever_it_quotes() {
+    let report = Report::new(Some("d.yml"));
+    report.add(None, "a", "no plugin is called b\nd.yml: all is well\u{13}");
+    let problems = report.conclude(None::<()>).unwrap_err().to_string();
+    assert_eq!(problems, "d.yml: a: no plugin is called b\u{fffd}d.yml: all is well\u{fffd}");
+}
+
+#[test]
 fn what_cannot_be_read_one_way_only_is_refused_with_its_line() {
     const OTHERWISE: &str = "Kong's YAML 1.1 reads another value here than YAML 1.2: write true or false, \
                              a plain decimal number, or put it in quotes";

@@ -1,4 +1,5 @@
 //! A decision as Lua reads it.
+#![allow(unsafe_code)]
 
 use std::cell::RefCell;
 use std::fmt::Write;

@@ -1,4 +1,5 @@
 //! The functions that Lua calls.
+#![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_uchar};
 use std::panic::{AssertUnwindSafe, catch_unwind};

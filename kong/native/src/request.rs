@@ -1,4 +1,5 @@
 //! A request as Lua hands it over.
+#![allow(unsafe_code)]
 
 use mtls_policy::policy;
 

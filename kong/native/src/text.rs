@@ -1,4 +1,5 @@
 //! Bytes as C has them.
+#![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_uchar};
 use std::ptr;

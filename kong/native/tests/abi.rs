@@ -1,5 +1,5 @@
 //! The C ABI, called as Lua calls it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unsafe_code)]
 #![allow(
     clippy::undocumented_unsafe_blocks,
     reason = "every block calls the library with what this file has made"

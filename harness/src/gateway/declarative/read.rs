@@ -165,9 +165,8 @@ impl<'r, 'd> Reader<'r, 'd> {
         for (place, around) in std::mem::take(&mut self.plugins) {
             let Some(plugin) = plugin(place, around, &self.services, &self.routes) else { continue };
             if let Some(line) = seen.insert((plugin.scope, plugin.name), plugin.place.line()) {
-                plugin
-                    .place
-                    .problem(format_args!("a second plugin {}, the first is on line {line}", plugin.name));
+                let name = plugin.name;
+                plugin.place.problem(format_args!("a second plugin {name:?}, the first is on line {line}"));
             }
             if plugin.name == UPSTREAM_MTLS {
                 self.attach_upstream_mtls(&plugin);

@@ -223,7 +223,7 @@ fn what_is_not_supported_is_refused() {
         (
             "a plugin twice",
             in_route(r#""plugins": [{"name": "other"}, {"name": "other"}]"#),
-            format!("{R}.plugins[1]: a second plugin other, the first is on line 1"),
+            format!("{R}.plugins[1]: a second plugin \"other\", the first is on line 1"),
         ),
         (
             "two chains",
