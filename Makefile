@@ -18,7 +18,7 @@ RELEASE = kong-upstream-mtls-$(VERSION)
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible tagged
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible tagged
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -26,8 +26,8 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native envoy prometheus
-	HARNESS_REQUIRE=envoy,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
+test: filter filter-test native envoy prometheus browser
+	HARNESS_REQUIRE=envoy,browser,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
 
@@ -115,6 +115,14 @@ envoy:
 ## prometheus: Prometheus and promtool, which the alerts are tested with, in target/tools
 prometheus:
 	harness/install-prometheus.sh
+
+## browser: a browser without a window for the page's tests, and axe-core, in target/tools
+browser:
+	harness/install-browser.sh
+
+## pictures: the README's pictures of the page, in docs/images, by the page's tests
+pictures: filter browser
+	HARNESS_PICTURES=$(CURDIR)/docs/images HARNESS_REQUIRE=browser cargo test --package harness --test page picture
 
 fmt:
 	cargo fmt --all

@@ -26,14 +26,14 @@ fn altered(plan: &mut Plan, word: &str, other: &str) {
 }
 
 fn refused(plan: &Plan) -> String {
-    format!("{:#}", run(&Embedded, plan).expect_err("a refusal"))
+    format!("{:#}", run(&Embedded::default(), plan).expect_err("a refusal"))
 }
 
 #[test]
 fn every_variant_of_a_gateway_is_measured_beside_its_baseline() {
     for arrangement in [Arrangement::Together, Arrangement::Apart] {
         let plan = Plan { arrangement, ..plan(&["bare", "upstream-mtls", "mtls-policy", "empty"]) };
-        let report = run(&Embedded, &plan).unwrap();
+        let report = run(&Embedded::default(), &plan).unwrap();
         assert!(report.limit.unwrap().min > 0.0);
         for row in &report.rows {
             assert!(row.requests_per_second.unwrap().min > 0.0, "{}", row.variant);
@@ -55,7 +55,7 @@ fn a_refusal_is_no_figure() {
 
 #[test]
 fn another_certificate_than_is_owed_is_no_figure() {
-    let scene = |plan: &Plan| Scene::up(&Embedded, &plan.variants, plan.arrangement).unwrap();
+    let scene = |plan: &Plan| Scene::up(&Embedded::default(), &plan.variants, plan.arrangement).unwrap();
     let plan = plan(&["mtls-policy"]);
     let scene = scene(&plan);
     let owed = || scene.target(0, &plan.variants[0]);

@@ -33,29 +33,44 @@ pub(super) struct Typed {
     /// Where GET /status is served; without it: nowhere
     #[arg(long, value_name = "ADDR")]
     status: Option<SocketAddr>,
+    /// Serve a page there too that shows what happens, to this machine alone: --status has to be a loopback address
+    #[arg(long, requires = "status")]
+    ui: bool,
     /// Directory of NAME.wasm and NAME.meta.json [default: HARNESS_FILTERS, else where `make filter` puts them]
     #[arg(long, value_name = "DIR")]
     filters: Option<PathBuf>,
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
-    let Typed { gateway, config, proxy, status, filters } = typed;
+    let Typed { gateway, config, proxy, status, ui, filters } = typed;
     if !config.is_file() {
         return Err(Usage(vec![format!("{}: no such file", config.display())]).into());
     }
+    if let Some(address) = status.filter(|address| ui && !address.ip().is_loopback()) {
+        return Err(Usage(vec![format!("--ui with --status {address}: {NOT_HERE}")]).into());
+    }
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let filters = filters.map_or_else(gateway::filters, Ok)?;
-    let gateway = gateway.find()?;
+    let gateway = gateway.find_with_page(ui)?;
     let signals = Signals::catch()?;
     progress::at(format!("starting {}", gateway.name()));
     let running = gateway.start(&Setup { config, filters, proxy, status })?;
     progress::over();
-    print(&addresses(&*running))?;
+    print(&addresses(&*running, ui))?;
     signals.until_stopped(|| running.reload());
     Ok(())
 }
 
-fn addresses(running: &dyn Running) -> String {
+fn addresses(running: &dyn Running, ui: bool) -> String {
     let status = running.status().map(|address| format!("status http://{address}\n"));
-    format!("proxy http://{}\n{}", running.proxy(), status.unwrap_or_default())
+    let page = running.status().filter(|_| ui).map(|address| format!("page http://{address}/\n"));
+    format!("proxy http://{}\n{}{}", running.proxy(), status.unwrap_or_default(), page.unwrap_or_default())
 }
+
+/// Where the page may be served.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "give 127.0.0.1:8001".to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(NOT_HERE.to_owned()) }
+}
+
+const NOT_HERE: &str = "the page is for this machine alone: give a loopback address, 127.0.0.1:8001";

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use super::gateway::loopback;
 use super::print;
 use super::signals::Signals;
 use super::which_gateway::WhichGateway;
@@ -27,18 +28,21 @@ pub(super) struct Typed {
     /// Where clients are served; port 0 lets the system choose
     #[arg(long, default_value = "127.0.0.1:0")]
     proxy: SocketAddr,
+    /// Serve a page that shows what happens, to this machine alone [default address: 127.0.0.1 and a port that is free]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0", value_parser = loopback)]
+    ui: Option<SocketAddr>,
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
-    let Typed { gateway, config, proxy } = typed;
+    let Typed { gateway, config, proxy, ui } = typed;
     let config = match config {
         Some(path) => {
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?
         }
         None => include_str!("../../../kong/kong.yml").to_owned(),
     };
-    let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: None };
-    let gateway = gateway.find()?;
+    let plan = Plan { config: &config, clients: &["kong-client"], proxy, status: ui };
+    let gateway = gateway.find_with_page(ui.is_some())?;
     let signals = Signals::catch()?;
     let stack = Stack::up(&*gateway, &plan)?;
     progress::over();
@@ -52,8 +56,10 @@ fn welcome(stack: &Stack) -> anyhow::Result<String> {
     let upstream = stack.dogcatcher().mtls().context("Dogcatcher has no address")?.port();
     let directory = stack.directory().display();
     let key = stack.keys().of("model-citizen")?;
+    let page = stack.gateway().status().map(|address| format!("page        http://{address}/\n"));
+    let page = page.unwrap_or_default();
     Ok(format!(
-        "gateway     http://{proxy}
+        "{page}gateway     http://{proxy}
 dogcatcher  https://localhost:{upstream} (mutual TLS)
 directory   {directory} (config: {directory}/kong.yml; SIGHUP reloads it)
 

@@ -41,6 +41,14 @@ impl WhichGateway {
         self.find_with(&[])
     }
 
+    /// With the page, where it is asked for.
+    ///
+    /// # Errors
+    /// It cannot run here, or has no page.
+    pub(super) fn find_with_page(self, page: bool) -> anyhow::Result<Box<dyn Gateway>> {
+        gateway::by_name(&self.gateway, &Options { page, ..self.drivers.options() })
+    }
+
     /// With settings as in kong.conf, where it is a Kong.
     ///
     /// # Errors

@@ -119,6 +119,8 @@ pub struct Options {
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.
     pub settings: Vec<(String, String)>,
+    /// Whether the page is asked for, which the embedded gateway alone has.
+    pub page: bool,
 }
 
 /// A gateway cannot run on this machine, whatever the config: what is missing, and the cure.
@@ -142,7 +144,11 @@ impl std::error::Error for Unavailable {}
 /// There is none of that name, or it is [`Unavailable`].
 pub fn by_name(name: &str, options: &Options) -> anyhow::Result<Box<dyn Gateway>> {
     match name {
-        "embedded" => Ok(Box::new(embedded::Embedded)),
+        "embedded" => Ok(Box::new(embedded::Embedded { page: options.page })),
+        _ if options.page && NAMES.contains(&name) => Err(Unavailable(format!(
+            "--ui: the page is the embedded gateway's, and {name} has none: leave --ui or --gateway {name} out"
+        ))
+        .into()),
         "envoy" => Ok(Box::new(envoy::Envoy::find(options)?)),
         "kong" => Ok(Box::new(kong::Kong::find(options)?)),
         "docker" => Ok(Box::new(docker::Docker::find(options)?)),

@@ -5,7 +5,7 @@ use crate::gateway::embedded::Embedded;
 
 #[test]
 fn nobody_is_mistaken_for_another_while_all_that_can_go_wrong_does() {
-    let outcome = run(&Embedded, Plan { requests: 4_000, connections: 8 }, |_| ()).unwrap();
+    let outcome = run(&Embedded::default(), Plan { requests: 4_000, connections: 8 }, |_| ()).unwrap();
     assert_eq!(outcome.complaints(), Vec::<String>::new());
     assert_eq!(outcome.tally.answers(), 4_000);
 }

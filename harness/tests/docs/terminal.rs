@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -41,7 +42,9 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn new() -> Self {
-        let new = || tempfile::tempdir().unwrap();
+        // Workers of a Kong may run as a user of their own.
+        let open = fs::Permissions::from_mode(0o755);
+        let new = || tempfile::Builder::new().permissions(open.clone()).tempdir().unwrap();
         Self { directory: new(), kept: new(), ports: BTreeMap::new(), groups: Vec::new() }
     }
 

@@ -42,7 +42,7 @@ services:
     std::fs::write(scene.path("filters/pass.wasm"), filter.unwrap()).unwrap();
     let proxy = "127.0.0.1:0".parse().unwrap();
     let setup = Setup { config: scene.path("kong.yml"), filters: scene.path("filters"), proxy, status: None };
-    let gateway = Embedded.start(&setup).unwrap();
+    let gateway = Embedded::default().start(&setup).unwrap();
     let through = |address: String| ["--through".to_owned(), format!("http://{address}")];
     for (path, fault) in [("a", "no_certificate_in_force"), ("b", "upstream_failed")] {
         diagnoses.owed(&scene, &through(format!("{}/{path}", gateway.proxy())), &[("gateway", fault)]);

@@ -55,7 +55,7 @@ services:
         let any = "127.0.0.1:0".parse().unwrap();
         let setup =
             Setup { config: path("kong.yml"), filters: path("filters"), proxy: any, status: Some(any) };
-        Self { gateway: Embedded.start(&setup).unwrap(), _files: files }
+        Self { gateway: Embedded::default().start(&setup).unwrap(), _files: files }
     }
 
     /// HOST:PORT of its metrics.

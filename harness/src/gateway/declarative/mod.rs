@@ -16,7 +16,7 @@ pub use model::{
     CaCertificate, Certificate, CertificateSource, ClientCertificate, Config, Filter, HeaderMatch, PathMatch,
     PemPair, Protocol, Route, Service, Trust, UpstreamMtls, UpstreamName,
 };
-pub use read::{load, parse};
+pub use read::{load, parse, text};
 
 #[cfg(test)]
 mod tests;

@@ -17,18 +17,24 @@ use crate::document::{self, Fields, Place, Problem, Problems, Report};
 /// # Errors
 /// The file cannot be read, or all that is wrong with it.
 pub fn load(path: &Path, filters: &BTreeSet<String>) -> Result<Config, Problems> {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &name, filters),
-        Err(error) => Err(Problem {
-            file: Some(name),
+    parse(&text(path)?, &path.display().to_string(), filters)
+}
+
+/// What a file holds.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Problem {
+            file: Some(path.display().to_string()),
             line: None,
             span: None,
             path: String::new(),
             message: format!("cannot be read: {error}"),
         }
-        .into()),
-    }
+        .into()
+    })
 }
 
 /// Reads a declarative config (YAML or JSON); `name` stands in messages. `filters` are the names of the filters

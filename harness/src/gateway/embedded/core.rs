@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::generation::Generation;
 use super::log::Log;
 use super::metrics::Metrics;
+use super::page::{Event, Page};
 use super::upstream::{Change, Pools, publish, refresh};
 use super::wasm::Filters;
 
@@ -23,6 +24,8 @@ pub(super) struct Core {
     pub(super) log: Log,
     pub(super) counters: Counters,
     pub(super) metrics: Metrics,
+    /// Absent: nothing is remembered of any request.
+    pub(super) page: Option<Page>,
     in_force: RwLock<Arc<Generation>>,
     /// Held by whoever changes what is in force, from what it looks at until it is done.
     changing: Mutex<()>,
@@ -33,9 +36,9 @@ pub(super) struct Core {
 impl Core {
     /// # Errors
     /// The config is refused.
-    pub(super) fn new(file: PathBuf, filters: Filters) -> anyhow::Result<Self> {
+    pub(super) fn new(file: PathBuf, filters: Filters, page: Option<Page>) -> anyhow::Result<Self> {
         let log = Log::default();
-        let generation = Generation::load(&file, &filters, &log, None)?;
+        let generation = Generation::load(&file, &filters, &log, None)?.for_page(page.as_ref());
         let core = Self {
             file,
             filters,
@@ -43,6 +46,7 @@ impl Core {
             log,
             counters: Counters::default(),
             metrics: Metrics::default(),
+            page,
             in_force: RwLock::new(Arc::new(generation)),
             changing: Mutex::default(),
             reloads: Counters::default(),
@@ -64,14 +68,16 @@ impl Core {
         let changing = self.changing();
         let loaded = Generation::load(&self.file, &self.filters, &self.log, Some(&self.in_force()));
         self.reloads.count(if loaded.is_ok() { "taken" } else { "refused" });
-        let next = Arc::new(loaded.inspect_err(|error| {
+        let next = loaded.inspect_err(|error| {
             self.log
                 .line(Level::Error, format_args!("config refused, the one before stays in force: {error:#}"));
-        })?);
-        self.take_over(next);
+            self.happened(|| Event::kept("config", format_args!("{error:#}")));
+        })?;
+        self.take_over(Arc::new(next.for_page(self.page.as_ref())));
         drop(changing);
         self.reloaded.notify_one();
         self.log.line(Level::Info, "config reloaded");
+        self.happened(|| Event::taken("config", "reloaded"));
         Ok(())
     }
 
@@ -80,8 +86,7 @@ impl Core {
         let _changing = self.changing();
         let in_force = self.in_force();
         let changes = refresh(&in_force.upstreams, &self.pools, now());
-        changes.iter().for_each(|change| self.log.line(level(change), change));
-        self.tell_of_ends(&in_force);
+        self.tell(&in_force, &changes);
         let next = in_force.consumers_files.look().and_then(|files| {
             files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)).transpose()
         });
@@ -90,11 +95,15 @@ impl Core {
             Ok(Some(next)) => {
                 self.take_over(Arc::new(next));
                 self.log.line(Level::Info, "consumers reloaded");
+                self.happened(|| Event::taken("consumers", "reloaded"));
             }
-            Err(error) => self.log.line(
-                Level::Error,
-                format_args!("consumers refused, the last good ones stay in force: {error:#}"),
-            ),
+            Err(error) => {
+                self.log.line(
+                    Level::Error,
+                    format_args!("consumers refused, the last good ones stay in force: {error:#}"),
+                );
+                self.happened(|| Event::kept("consumers", format_args!("{error:#}")));
+            }
         }
     }
 
@@ -102,13 +111,30 @@ impl Core {
         let changes = publish(&next.upstreams, &self.pools, now(), || {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         });
-        changes.iter().for_each(|change| self.log.line(level(change), change));
-        self.tell_of_ends(&next);
+        self.tell(&next, &changes);
     }
 
-    fn tell_of_ends(&self, generation: &Generation) {
-        let expiring = generation.upstreams.expiring(now());
-        expiring.iter().for_each(|what| self.log.line(Level::Warn, what));
+    /// What a look at the files has found, and what ends soon.
+    fn tell(&self, generation: &Generation, changes: &[Change]) {
+        for change in changes {
+            self.log.line(level(change), change);
+            self.happened(|| Event::of(change, &generation.upstreams));
+        }
+        for what in &generation.upstreams.expiring(now()) {
+            self.log.line(Level::Warn, what);
+            self.happened(|| Event::ending(what));
+        }
+    }
+
+    fn happened(&self, event: impl FnOnce() -> Event) {
+        if let Some(page) = &self.page {
+            page.events.keep(event());
+        }
+    }
+
+    /// The config file's name, without its directory.
+    pub(super) fn config_name(&self) -> String {
+        self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy().into_owned()
     }
 
     /// Until the next look at the files.

@@ -19,6 +19,7 @@ use super::forward::{self, Forward};
 use super::generation::Generation;
 use super::headers::{self, Forwarded};
 use super::metrics::Place;
+use super::page::Decision;
 use super::properties::{RequestProperties, SERVED_BY};
 use super::router::{Match, RouteRequest};
 use super::upstream::{Body, NoWay, Terms, Way};
@@ -44,16 +45,24 @@ pub(super) async fn answer(
     let exchange = Exchange { core, connection, id: &id, began };
     let generation = core.in_force();
     let mut place = Place::default();
-    let (by, mut response) = match exchange.run(&generation, request, &mut place).await {
+    let mut decision = core.page.as_ref().map(|_| Decision::on(request.method(), request.uri()));
+    let ran = exchange.run(&generation, request, &mut place, decision.as_mut()).await;
+    let (by, mut response) = match ran {
         Ok(answered) => answered,
         Err(Failed { failure, why }) => {
             core.log.line(failure.level(), format_args!("request {id}: {}: {why}", failure.name()));
+            if let Some(decision) = &mut decision {
+                decision.because(&why);
+            }
             (failure.name(), failure.response(format, &id).map(full))
         }
     };
     core.counters.count(by);
     let source = if by == PROXIED { "service" } else { "kong" };
     core.metrics.answered(place, response.status().as_u16(), source);
+    if let (Some(page), Some(decision)) = (&core.page, decision) {
+        page.decisions.keep(decision.answered(place, by, response.status()));
+    }
     let headers = response.headers_mut();
     if by != PROXIED {
         headers.insert(SERVER, HeaderValue::from_static(SERVED_BY));
@@ -80,6 +89,7 @@ impl Exchange<'_> {
         generation: &'g Generation,
         request: Request<Incoming>,
         place: &mut Place<'g>,
+        decision: Option<&mut Decision>,
     ) -> Result<Answered, Failed> {
         let (mut head, body) = request.into_parts();
         let authority = acceptable(&head)?;
@@ -100,6 +110,7 @@ impl Exchange<'_> {
             upstream_uri,
             selected: None,
             refused: None,
+            decision,
             cleared: Vec::new(),
             shared: HashMap::new(),
         };
@@ -110,9 +121,15 @@ impl Exchange<'_> {
         if let Some(response) = filtering.request(&mut head, &target, &server, &mut properties)? {
             let (name, word) = properties.refused.unwrap_or_else(|| (String::new(), "nothing selected"));
             self.tell(way, *place, &name, word);
+            if let Some(decision) = &mut properties.decision {
+                decision.asks_for(&name);
+            }
             return Ok((ANSWERED_BY_FILTER, response));
         }
 
+        if let Some(decision) = &mut properties.decision {
+            decision.allowed(route, service, &head.headers, way.presents(properties.selected.as_deref()));
+        }
         let terms = self.terms(way, *place, &properties).map_err(no_way)?;
         let destination = &way.destination;
         let client = (self.core.pools.client(destination, &terms))

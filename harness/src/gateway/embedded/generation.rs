@@ -1,13 +1,14 @@
 //! One config in force, with all that is made of it: ready before the first request sees it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, anyhow, bail};
 
 use super::consumers_files::ConsumersFiles;
 use super::log::Log;
+use super::page::{Named, Page};
 use super::properties::OutsideProperties;
 use super::router::Router;
 use super::upstream::Upstreams;
@@ -20,9 +21,12 @@ pub(super) struct Generation {
     pub(super) consumers_files: ConsumersFiles,
     pub(super) router: Router,
     pub(super) upstreams: Upstreams,
+    /// What the config was read from, for whoever asks what it means; empty where there is no page.
+    pub(super) text: Arc<str>,
     /// By worker, then by route.
     chains: Vec<Vec<Vec<Root>>>,
     turn: AtomicUsize,
+    named: OnceLock<Named>,
 }
 
 impl Generation {
@@ -38,10 +42,19 @@ impl Generation {
         before: Option<&Self>,
     ) -> anyhow::Result<Self> {
         let names = filters.names().map(str::to_owned).collect();
-        let config = declarative::load(file, &names)?;
+        let text = declarative::text(file)?;
+        let config = declarative::parse(&text, &file.display().to_string(), &names)?;
         let consumers_files = ConsumersFiles::read(&config, before.map(|before| &before.consumers_files))?;
-        Self::compile(Arc::new(config), consumers_files, filters, log, before)
+        Self::compile(Arc::new(config), text.into(), consumers_files, filters, log, before)
             .with_context(|| file.display().to_string())
+    }
+
+    /// Without the text where nobody will ask for it: it may be large.
+    pub(super) fn for_page(self, page: Option<&Page>) -> Self {
+        match page {
+            Some(_) => self,
+            None => Self { text: Arc::default(), ..self },
+        }
     }
 
     /// The same config with other consumers.
@@ -54,11 +67,12 @@ impl Generation {
         filters: &Filters,
         log: &Log,
     ) -> anyhow::Result<Self> {
-        Self::compile(self.config.clone(), consumers_files, filters, log, Some(self))
+        Self::compile(self.config.clone(), self.text.clone(), consumers_files, filters, log, Some(self))
     }
 
     fn compile(
         config: Arc<Config>,
+        text: Arc<str>,
         consumers_files: ConsumersFiles,
         filters: &Filters,
         log: &Log,
@@ -71,7 +85,12 @@ impl Generation {
             .map(|_| chains(&config, &consumers_files, filters, log))
             .collect::<anyhow::Result<_>>()?;
         let (router, turn) = (Router::new(&config), AtomicUsize::new(0));
-        Ok(Self { config, consumers_files, router, upstreams, chains, turn })
+        Ok(Self { config, text, consumers_files, router, upstreams, chains, turn, named: OnceLock::new() })
+    }
+
+    /// Which client certificates the policies of each route name.
+    pub(super) fn named(&self) -> &Named {
+        self.named.get_or_init(|| Named::by(&self.config))
     }
 
     /// The filters for a request on a route: those of its service, then its own. Workers take turns.

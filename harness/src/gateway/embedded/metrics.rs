@@ -55,6 +55,29 @@ impl Metrics {
         });
     }
 
+    /// How many answers of that source had which status, over all routes.
+    pub(super) fn statuses(&self, source: &str) -> BTreeMap<u16, u64> {
+        let routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = routes.values().flat_map(|of_route| &of_route.answers);
+        let mut statuses = BTreeMap::new();
+        for ((status, _), count) in answers.filter(|((_, by), _)| *by == source) {
+            *statuses.entry(*status).or_default() += count;
+        }
+        statuses
+    }
+
+    /// How often each client certificate was presented, by its name, over all routes.
+    pub(super) fn presentations(&self) -> BTreeMap<String, u64> {
+        let routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let certificates = routes.values().flat_map(|of_route| &of_route.certificates);
+        let mut presentations = BTreeMap::new();
+        for (name, outcomes) in certificates.filter(|(name, _)| !name.is_empty()) {
+            let presented = outcomes.get("presented").copied().unwrap_or_default();
+            *presentations.entry(name.clone()).or_default() += presented;
+        }
+        presentations
+    }
+
     /// All of it, with what the plugins have in force at `now`.
     pub(super) fn text<'p>(
         &self,

@@ -12,6 +12,7 @@ mod generation;
 mod headers;
 mod log;
 mod metrics;
+mod page;
 mod properties;
 mod regular;
 pub mod router;
@@ -25,16 +26,21 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::sync::watch;
 
 use self::core::Core;
+use self::page::Page;
 use self::wasm::Filters;
 use super::{Ability, Gateway, Running, Setup};
 
 /// The driver of this gateway.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Embedded;
+pub struct Embedded {
+    /// Whether the status address serves the page too. It shows what became of requests, and whoever gets to the
+    /// address may look at it: so that has to be a loopback one.
+    pub page: bool,
+}
 
 impl Gateway for Embedded {
     fn name(&self) -> &'static str {
@@ -68,8 +74,12 @@ impl Gateway for Embedded {
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
+        if self.page && !setup.status.is_some_and(|address| address.ip().is_loopback()) {
+            bail!("the page is for this machine alone: give it a loopback address, 127.0.0.1:8001");
+        }
         let filters = Filters::load(&setup.filters)?;
-        let core = Arc::new(Core::new(setup.config.clone(), filters)?);
+        let page = self.page.then(Page::default);
+        let core = Arc::new(Core::new(setup.config.clone(), filters, page)?);
         let proxy = bind(setup.proxy)?;
         let status = setup.status.map(bind).transpose()?;
         let mut running = RunningEmbedded {

@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use time::OffsetDateTime;
 
 use super::log::Log;
+use super::page::Decision;
 use super::upstream::Way;
 use super::wasm::{Properties, Unsettable};
 use crate::gateway::declarative::{Route, Service};
@@ -26,6 +27,8 @@ pub(super) struct RequestProperties<'r> {
     pub(super) selected: Option<String>,
     /// The client certificate that a filter would have selected, and in a word why it cannot be.
     pub(super) refused: Option<(String, &'static str)>,
+    /// What the page will tell of the request, where there is one.
+    pub(super) decision: Option<&'r mut Decision>,
     /// Headers that a filter has had the gateway take away.
     pub(super) cleared: Vec<HeaderName>,
     /// `kong.ctx.shared`: what plugins and filters of one request tell each other.
@@ -78,6 +81,10 @@ impl Properties for RequestProperties<'_> {
 
     fn log(&mut self, level: Level, filter: &str, message: &str) {
         self.log.line(level, format_args!("request {}: {filter}: {message}", self.request_id));
+        // What other filters may say is not known.
+        if let (POLICY, Some(decision)) = (filter, &mut self.decision) {
+            decision.because(message);
+        }
     }
 }
 
@@ -142,4 +149,6 @@ pub(super) const SERVED_BY: &str = "kong/3.9.1";
 
 const ALLOW: &str = "kong.mtls_policy.allow.";
 const CERTIFICATES: &str = "kong.client_certificates.";
+/// The filter that decides.
+pub(super) const POLICY: &str = "mtls-policy";
 const SHARED: &str = "kong.ctx.shared.";

@@ -34,8 +34,8 @@ pub(super) async fn proxy(listener: TcpListener, core: Arc<Core>, stop: watch::R
 pub(super) async fn status(listener: TcpListener, core: Arc<Core>, stop: watch::Receiver<()>) {
     let log = core.log.clone();
     serve(listener, stop, &log, move |_, request| {
-        let response = status::answer(&core, &request);
-        async { response }
+        let core = core.clone();
+        async move { status::answer(&core, request).await }
     })
     .await;
 }

@@ -1,5 +1,7 @@
 //! What a gateway tells about itself: no keys, nothing that a client has sent.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -9,10 +11,19 @@ use time::format_description::well_known::Rfc3339;
 
 use super::body::full;
 use super::core::Core;
+use super::page;
 use super::upstream::{Body, ClientCertificate, Plugin, Watched};
 
-/// `GET /status`, and `GET /metrics` for Prometheus.
-pub(super) fn answer(core: &Core, request: &Request<Incoming>) -> Response<Body> {
+/// `GET /status`, `GET /metrics` for Prometheus, and the page where it was asked for.
+pub(super) async fn answer(core: &Arc<Core>, request: Request<Incoming>) -> Response<Body> {
+    match request.uri().path() {
+        "/status" | "/metrics" => own(core, &request),
+        _ if core.page.is_some() => page::answer(core, request).await,
+        _ => own(core, &request),
+    }
+}
+
+fn own(core: &Core, request: &Request<Incoming>) -> Response<Body> {
     let json = |status, value: Value| (status, "application/json", format!("{value:#}\n"));
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/status") => json(StatusCode::OK, report(core)),
@@ -89,7 +100,7 @@ fn refused(why: Option<super::upstream::Unusable>) -> Option<String> {
     why.map(|why| why.to_string())
 }
 
-fn date(at: OffsetDateTime) -> Option<String> {
+pub(super) fn date(at: OffsetDateTime) -> Option<String> {
     at.format(&Rfc3339).ok()
 }
 

@@ -60,7 +60,7 @@ impl Bench {
             proxy: ([127, 0, 0, 1], 0).into(),
             status: Some(([127, 0, 0, 1], 0).into()),
         };
-        let gateway = Embedded.start(&setup).unwrap_or_else(|error| panic!("{error:#}"));
+        let gateway = Embedded::default().start(&setup).unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { mock, authority, directory, gateway, client }
     }

@@ -124,6 +124,17 @@ impl Way {
         self.plugin.as_ref().and_then(|plugin| plugin.default.as_deref())
     }
 
+    /// What is presented where a filter has selected this, by its name, if it can be.
+    pub fn presents<'w>(&'w self, selected: Option<&'w str>) -> Option<&'w str> {
+        let own = self.own.as_ref().map(|_| "service.client_certificate");
+        selected.or(self.default()).or(own).filter(|_| self.destination.https)
+    }
+
+    /// `service.client_certificate`.
+    pub fn own(&self) -> Option<&Watched<ClientCertificate>> {
+        self.own.as_deref()
+    }
+
     fn verification(&self) -> Result<Verification, NoWay> {
         match self.plugin.as_ref().and_then(|plugin| plugin.trust.as_ref()) {
             Some(PluginTrust { anchors, depth, revocations, names }) => {

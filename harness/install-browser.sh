@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Sees to it that there is a browser for the page's tests, Debian's chromium without a window unless there is another,
+# and puts axe-core, which has the rules of accessibility, into target/tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+axe=4.11.0
+
+is_here() { command -v "$1" >/dev/null; }
+browser() {
+  [ -n "${BROWSER_BIN:-}" ] && return
+  for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
+    is_here "$name" && return
+  done
+  return 1
+}
+
+if ! browser; then
+  if ! is_here apt-get; then
+    echo "error: no browser on PATH: chromium or google-chrome; or set BROWSER_BIN to one of yours" >&2
+    exit 2
+  fi
+  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
+  echo "installing chromium-headless-shell" >&2
+  install() { $sudo apt-get install --yes --no-install-recommends chromium-headless-shell fonts-inter fonts-dejavu-core >&2; }
+  # The lists of packages may be old, or not there yet.
+  install || { $sudo apt-get update >&2 && install; }
+fi
+
+tools=target/tools/axe-core
+[ "$(cat "$tools/version" 2>/dev/null)" = "$axe" ] && exit
+if ! is_here npm; then
+  echo "error: no npm on PATH, by which axe-core is installed" >&2
+  exit 2
+fi
+echo "installing axe-core $axe into target/tools" >&2
+mkdir -p "$tools"
+# npm compares what it gets with the digest that the registry has of it. No script of a package is run.
+npm install --prefix "$tools" --no-save --ignore-scripts --no-audit --no-fund "axe-core@$axe" >&2
+echo "$axe" >"$tools/version"
