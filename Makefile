@@ -11,13 +11,14 @@ export HARNESS_ENGINE = $(ENGINE)
 endif
 HARNESS := cargo run --quiet --package harness --
 
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # What a release is called, as rockspecs want it without the `v` of its tag.
-RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+RELEASE = kong-upstream-mtls-$(VERSION)
 
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible tagged
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -74,26 +75,26 @@ filter:
 
 ## native: the library of the Lua plugin mtls-policy, as Kong's lua_package_cpath wants it, in target/native
 native:
-	cargo build --package mtls-policy-native --profile native
+	RUSTFLAGS="$$(release/remap.sh)" cargo build --package mtls-policy-native --profile native
 	kong/native/check.sh target/native/libmtls_policy_native.so
 
 ## dist: what a release holds for this architecture, in target/dist: a tree as this one, without sources, for luarocks and docker
 dist: filter native sbom
-	cargo build --package harness --release --locked
-	mkdir -p target/dist
-	tar --create --file target/dist/$(RELEASE)-linux-$(shell uname -m).tar.gz --use-compress-program='gzip --no-name' \
-	  --transform 's,^target/release/harness$$,bin/harness,' --transform 's,^,$(RELEASE)/,' \
-	  --owner=0 --group=0 --numeric-owner --sort=name --mode=u=rwX,go=rX --mtime=@$(SOURCE_DATE_EPOCH) \
-	  LICENSE README.md SECURITY.md docs kong/*.rockspec kong/Dockerfile kong/filters kong/kong.yml kong/plugins \
-	  target/filters target/native/libmtls_policy_native.so target/release/harness target/sbom
+	RUSTFLAGS="$$(release/remap.sh)" cargo build --package harness --release --locked
+	release/dist.sh $(SOURCE_DATE_EPOCH) $(RELEASE)
 
 ## sbom: what is in the module, the library and the harness, as CycloneDX, in target/sbom
 sbom:
-	harness/sbom.sh $(SOURCE_DATE_EPOCH) target/sbom
+	release/sbom.sh $(SOURCE_DATE_EPOCH) target/sbom
 
-## reproducible: the module is the same bytes, wherever it is built
+## reproducible: what `make dist` packs is the same bytes, wherever it is made; WHAT=filter: the module alone
 reproducible:
-	filter/reproducible.sh
+	release/reproducible.sh $(or $(WHAT),dist)
+
+## tagged: TAG is the version's own, and the changelog knows it: asked before a release is published
+tagged:
+	@test "$(TAG)" = "v$(VERSION)" || { echo "error: the tag is $(TAG), Cargo.toml says $(VERSION)" >&2; exit 1; }
+	@grep --quiet '^## \[$(VERSION)\]' CHANGELOG.md || { echo "error: CHANGELOG.md has no heading for $(VERSION)" >&2; exit 1; }
 
 ## sanitize: the library's tests under AddressSanitizer
 sanitize:
@@ -130,6 +131,7 @@ lint: deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- --deny warnings
 	kong/lint.sh
+	.github/lint.sh
 
 ## deny: licences, versions and sources of dependencies, as deny.toml has them; `make deny ADVISORIES=advisories` on the network
 deny:

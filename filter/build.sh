@@ -7,8 +7,9 @@ set -euo pipefail
 
 target=wasm32-unknown-unknown
 
-# The same module wherever it is built: panics name the places of sources, and those are nobody's business.
-export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$PWD=/src"
+# The same module wherever it is built.
+RUSTFLAGS="${RUSTFLAGS:-} $("$(dirname "$0")/../release/remap.sh")"
+export RUSTFLAGS
 
 has_target() {
   [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$target/lib" ]

@@ -6,13 +6,14 @@
 use std::fs;
 use std::path::Path;
 
-use harness::conformance::{SOURCES, suites};
+use harness::conformance::suites;
+use tests::CASES;
 
 #[test]
 fn every_promise_has_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let cases = suites(SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
+    let cases = suites(CASES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let exists = |named: &str| {
         if let Some((topic, name)) = named.split_once(".yaml: ") {
             let suite = cases.iter().find(|suite| suite.topic == topic);

@@ -1,6 +1,8 @@
 //! The native side of mtls-policy: PKI, a mock upstream that demands mutual TLS, gateways to run
 //! the filter in, and all of them together as one stack.
 #![forbid(unsafe_code)]
+// They panic when nobody reads what they print: `cli::print` and `cli::tell` do not.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod bench;
 pub mod cases;
@@ -17,5 +19,7 @@ pub mod keys;
 pub mod kubernetes;
 pub mod pki;
 pub mod policy;
+pub mod progress;
+mod shipped;
 pub mod soak;
 pub mod stack;

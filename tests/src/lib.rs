@@ -24,3 +24,6 @@ pub use orders::permutations;
 pub use runner::{Test, run, skip};
 pub use seen::Seen;
 pub use setting::{Request, Setting, seconds_from_now};
+
+/// The cases that every host is asked.
+pub const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");

@@ -3,13 +3,12 @@
 
 use harness::conformance::{self, Lineup, Table};
 use harness::gateway::{Engine, Options, Unavailable};
-use tests::tests;
+use tests::{CASES, tests};
 
 tests![every_host_decides_as_the_core_does,];
 
 fn every_host_decides_as_the_core_does() {
-    let suites =
-        conformance::suites(conformance::SOURCES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
+    let suites = conformance::suites(CASES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
     let options = Options::default();
     let engine = Engine::asked_for(&options).unwrap_or_else(|error| panic!("{error:#}"));
@@ -18,7 +17,7 @@ fn every_host_decides_as_the_core_does() {
         Some(Engine::Native) if is_kong => format!("{gateway}-native"),
         _ => gateway.clone(),
     };
-    let lineup = Lineup::ask(&[&host], &options, &suites, |_| {});
+    let lineup = Lineup::ask(&[&host], &options, &suites);
     let lineup = lineup.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{}", Table(&lineup));
     assert_eq!(lineup.wrong(), 0, "{}", Table(&lineup));

@@ -116,6 +116,8 @@ pub struct Match {
     pub groups: Option<Vec<String>>,
     /// HTTP methods, upper case.
     pub methods: Option<Vec<String>>,
+    /// Paths that the upstream will receive, to the end.
+    pub paths: Option<Vec<String>>,
     /// Beginning of the path that the upstream will receive, in whole segments.
     pub path_prefix: Option<String>,
     /// Host names that the client asked for, without port.

@@ -214,6 +214,7 @@ impl<'d> Place<'d> {
             consumers: fields.take("consumers", Place::strings),
             groups: fields.take("groups", Place::strings),
             methods: fields.take("methods", Place::strings),
+            paths: fields.take("paths", Place::strings),
             path_prefix: fields.take("path_prefix", Place::string),
             hosts: fields.take("hosts", Place::strings),
             headers: fields.take("headers", Place::headers),

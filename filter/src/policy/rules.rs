@@ -25,6 +25,8 @@ pub(super) struct Rule {
     pub(super) consumers: Box<[Box<str>]>,
     pub(super) groups: Box<[Box<str>]>,
     pub(super) methods: Box<[Box<str>]>,
+    /// Canonical, as the prefix is.
+    pub(super) paths: Box<[Box<str>]>,
     /// Canonical: "" or "/a/b", never "/a/b/".
     pub(super) path_prefix: Option<Box<str>>,
     /// Without port, and without a dot at the end.
@@ -79,6 +81,7 @@ impl Rule {
         any(&self.consumers, |name| caller.username() == Some(name))
             && any(&self.groups, |group| caller.is_in(group))
             && any(&self.methods, |method| method.as_bytes() == request.method)
+            && any(&self.paths, |each| each == path)
             && any(&self.hosts, |each| each.as_bytes().eq_ignore_ascii_case(host))
             && self
                 .path_prefix

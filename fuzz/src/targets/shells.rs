@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use arbitrary::{Arbitrary, Unstructured};
 use harness::cases::core::{Filled, outcome};
 use harness::cases::{Established, Heard, Outcome};
-use harness::conformance::{CERTIFICATES, Module, SOURCES, suites};
+use harness::conformance::{CERTIFICATES, Module, suites};
 use harness::stack::Keys;
 use mtls_policy::policy::Policy;
 
@@ -47,6 +47,9 @@ pub(super) fn run(data: &[u8]) {
     });
 }
 
+/// The cases whose policies are asked.
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance");
+
 struct Scene {
     module: Module,
     policies: Vec<(String, Policy)>,
@@ -63,7 +66,7 @@ impl Scene {
     fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let keys = Keys::default();
         let mut documents = BTreeSet::new();
-        for case in suites(SOURCES.as_ref())?.iter().flat_map(|suite| &suite.cases) {
+        for case in suites(CASES.as_ref())?.iter().flat_map(|suite| &suite.cases) {
             documents
                 .extend(case.policy.as_ref().map(|policy| keys.put_into(&policy.to_string())).transpose()?);
         }

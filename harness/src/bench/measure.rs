@@ -6,6 +6,7 @@ use super::Plan;
 use super::cores::processor_time;
 use super::load::{Load, Target};
 use super::scene::Scene;
+use crate::progress;
 
 /// One turn of one variant.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub struct Round {
     pub turns: Vec<Turn>,
 }
 
-/// Measures; tells stderr about it.
+/// Measures.
 ///
 /// # Errors
 /// An answer was not what is owed.
@@ -36,7 +37,7 @@ pub fn rounds(scene: &Scene, plan: &Plan) -> anyhow::Result<Vec<Round>> {
             let said: Vec<_> = turns
                 .map(|(variant, turn)| format!("{} {:.0}", variant.name, turn.requests_per_second))
                 .collect();
-            anstream::eprintln!("round {} of {}, requests/s: {}", number + 1, plan.rounds, said.join(", "));
+            progress::at(format!("round {} of {}, requests/s: {}", number + 1, plan.rounds, said.join(", ")));
             Ok(round)
         })
         .collect()

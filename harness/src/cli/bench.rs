@@ -11,12 +11,10 @@ use crate::gateway::Gateway;
 
 /// What was typed.
 #[derive(Args)]
-#[command(
-    after_help = "Progress goes to stderr, the table to stdout. An answer that is not what is owed ends it with 1.
+#[command(after_help = "An answer that is not what is owed ends it with 1.
 
 Example:
-  harness bench --gateway kong --rounds 7 --variants bare,upstream-mtls --against bare"
-)]
+  harness bench --gateway kong --rounds 7 --variants bare,upstream-mtls --against bare")]
 pub(super) struct Typed {
     #[command(flatten)]
     gateway: WhichGateway,

@@ -7,7 +7,11 @@ mod revoke;
 mod rotate_ca;
 mod watch;
 
+use std::path::Path;
+
 use clap::Subcommand;
+
+use super::Usage;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -33,5 +37,16 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Revoke(revoke) => revoke::run(revoke),
         Verb::RotateCa(rotate) => rotate_ca::run(rotate),
         Verb::Watch(watch) => watch::run(watch),
+    }
+}
+
+/// What is done in an authority's name needs one.
+fn need_authority(directory: &Path) -> Result<(), Usage> {
+    match directory.join("ca.crt").is_file() {
+        true => Ok(()),
+        false => Err(Usage(vec![format!(
+            "no ca.crt in {}: `harness certs generate` makes an authority, and --ca-dir says where one is",
+            directory.display()
+        )])),
     }
 }

@@ -8,6 +8,7 @@ use super::{Cli, print};
 /// What was typed.
 #[derive(Args)]
 #[command(after_help = "\
+Examples:
   harness completions bash > /etc/bash_completion.d/harness
   harness completions zsh > \"${fpath[1]}/_harness\"
   harness completions fish > ~/.config/fish/completions/harness.fish

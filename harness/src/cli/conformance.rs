@@ -14,6 +14,11 @@ use crate::conformance::{self, Lineup, Table};
 #[command(
     after_help = "The policy's core and the module alone are always asked. A gateway that is not here is skipped, \
 and said to be.
+
+Examples:
+  harness conformance
+  harness conformance --gateway kong --kong-bin /usr/local/bin/kong --cases tests/conformance
+
 Exit codes: 0 no unreasoned difference; 1 at least one; 2 could not ask."
 )]
 pub(super) struct Typed {
@@ -22,20 +27,22 @@ pub(super) struct Typed {
     gateway: Vec<String>,
     #[command(flatten)]
     drivers: Drivers,
-    /// Directory of cases, TOPIC.yaml [default: tests/conformance of the source tree]
+    /// Directory of cases, TOPIC.yaml [default: those that the harness comes with]
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
 }
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let Typed { gateway, drivers, cases } = typed;
-    let directory = cases.unwrap_or_else(|| conformance::SOURCES.into());
+    let Some(directory) = cases.or_else(conformance::shipped_suites) else {
+        let message = "no tests/conformance above this executable: say by --cases where cases are";
+        return Err(Usage(vec![message.to_owned()]).into());
+    };
     let suites = conformance::suites(&directory).map_err(|error| Usage(vec![format!("{error:#}")]))?;
     let names: Vec<_> = conformance::others()
         .filter(|name| gateway.is_empty() || gateway.iter().any(|each| each == name))
         .collect();
-    let tell = |host: &str| eprintln!("asking {host}");
-    let lineup = Lineup::ask(&names, &drivers.options(), &suites, tell)?;
+    let lineup = Lineup::ask(&names, &drivers.options(), &suites)?;
     print(&Table(&lineup).to_string())?;
     match lineup.wrong() {
         0 => Ok(()),

@@ -11,10 +11,17 @@ use super::{Usage, print};
 use crate::doctor::{
     Case, Finding, Patient, State, Text, Through, TrustedBy, examine, examine_gateway, patients,
 };
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 every hop is in order; 1 one is broken; 2 could not ask.")]
+#[command(after_help = "\
+Examples:
+  harness doctor --config kong.yml
+  harness doctor --host api.example.com --cert client.crt --key client.key --ca ca.crt
+  harness doctor --through http://127.0.0.1:8000/dogs --api-key-file key.txt
+
+Exit codes: 0 every hop is in order; 1 one is broken; 2 could not ask.")]
 pub(super) struct Typed {
     /// Kong's declarative config: every service in it, under each of its client certificates
     #[arg(long, value_name = "FILE", conflicts_with = "host")]
@@ -68,10 +75,13 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     if !config.is_empty() {
         sections.push(Section { name: "config".to_owned(), hops: config });
     }
-    let looked_at =
-        cases.into_iter().map(|Case { name, patient }| Section { name, hops: examine(&patient, now) });
+    let looked_at = cases.into_iter().map(|Case { name, patient }| {
+        progress::at(format!("asking {name}"));
+        Section { name, hops: examine(&patient, now) }
+    });
     sections.extend(looked_at);
     if let Some(through) = &through {
+        progress::at(format!("asking {}:{}", through.host, through.port));
         sections
             .push(Section { name: "through the gateway".to_owned(), hops: examine_gateway(through, now) });
     }

@@ -1,6 +1,5 @@
 //! `harness dogcatcher`: the mock API, alone.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::print;
 use super::signals::{Signals, Woken};
+use super::{print, tell};
 use crate::dogcatcher::{ClientCertificate, Dogcatcher, Fault, Options, Sessions, Tls, Versions};
 
 /// What was typed.
@@ -122,8 +121,7 @@ impl Switch {
         dogcatcher.set_fault(self.in_force);
         let name = self.in_force.to_possible_value();
         let name = name.as_ref().map_or("", |value| value.get_name());
-        // Nobody is left to be told when stderr is closed.
-        let _ = writeln!(io::stderr(), "fault: {name}");
+        tell(&format!("fault: {name}\n"));
     }
 }
 
@@ -146,18 +144,17 @@ impl Files {
                 Ok(true)
             }
         });
-        // Nobody is left to be told when stderr is closed.
         match news {
             Ok(false) => self.refused = None,
             Ok(true) => {
                 self.refused = None;
-                let _ = writeln!(io::stderr(), "took over what is new in the files");
+                tell("took over what is new in the files\n");
             }
             Err(reason) => {
                 let reason = Some(format!("{reason:#}"));
                 if self.refused != reason {
                     let why = reason.as_deref().unwrap_or_default();
-                    let _ = writeln!(io::stderr(), "refused, all stays as it was: {why}");
+                    tell(&format!("refused, all stays as it was: {why}\n"));
                     self.refused = reason;
                 }
             }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::which_gateway::WhichGateway;
 use super::{Usage, print};
 use crate::cases::{self, Kind};
-use crate::e2e::{self, Own, Report, Tried};
+use crate::e2e::{self, Own, Report};
 
 /// What was typed.
 #[derive(Args)]
@@ -16,6 +16,10 @@ use crate::e2e::{self, Own, Report, Tried};
     after_help = "Upstreams are replaced by a mock that tells what it heard, client certificates by made-up ones \
 whose common names are their names in the config, and keys by new ones: in a case, <ann> is a key of the consumer \
 ann, <ann/2026-q4> the one of that id. No report holds a key.
+
+Example:
+  harness e2e --config kong.yml --suite cases.yaml --junit report.xml
+
 Exit codes: 0 all as it is owed; 1 something is not; 2 could not ask."
 )]
 pub(super) struct Typed {
@@ -42,8 +46,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         let suite = cases::load(&suite, Kind::OwnConfig)?;
         let own = Own::read(&read(&config)?, &config.display().to_string())?;
         let gateway = gateway.find()?;
-        eprintln!("bringing up {} with a mock upstream", gateway.name());
-        e2e::run(&*gateway, (&config.display().to_string(), own), &suite, progress)
+        e2e::run(&*gateway, (&config.display().to_string(), own), &suite)
     })()
     .map_err(|error: anyhow::Error| Usage(vec![format!("{error:#}")]))?;
     if let Some(path) = junit {
@@ -57,10 +60,6 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         0 => Ok(()),
         failed => anyhow::bail!("{failed} of {} are not as they are owed", report.cases.len()),
     }
-}
-
-fn progress(case: &Tried) {
-    eprintln!("{} {}", if case.wrong.is_empty() { '✓' } else { '✗' }, case.name);
 }
 
 fn summary(report: &Report) -> String {

@@ -20,7 +20,10 @@ pub(super) enum Verb {
 #[derive(Args)]
 #[command(
     after_help = "What is printed is YAML, to be written to a .yaml file: envoy --mode validate -c envoy.yaml accepts it.
-What Envoy does not do by itself stands in its first lines."
+What Envoy does not do by itself stands in its first lines.
+
+Example:
+  harness envoy config kong.yml --sds secrets > envoy.yaml"
 )]
 pub(super) struct Typed {
     /// Kong's declarative config, YAML or JSON

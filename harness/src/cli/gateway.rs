@@ -9,12 +9,17 @@ use super::signals::Signals;
 use super::which_gateway::WhichGateway;
 use super::{Usage, print};
 use crate::gateway::{self, Running, Setup};
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
 #[command(
     after_help = "SIGHUP takes over the config file as it is then; a config that is refused changes nothing.
-SIGTERM and SIGINT let requests under way end, for a few seconds."
+SIGTERM and SIGINT let requests under way end, for a few seconds.
+
+Examples:
+  harness gateway --config kong.yml
+  harness gateway --gateway kong --config kong.yml --status 127.0.0.1:8100"
 )]
 pub(super) struct Typed {
     #[command(flatten)]
@@ -48,7 +53,9 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let filters = filters.map_or_else(gateway::filters, Ok)?;
     let gateway = gateway.find_with_page(ui)?;
     let signals = Signals::catch()?;
+    progress::at(format!("starting {}", gateway.name()));
     let running = gateway.start(&Setup { config, filters, proxy, status })?;
+    progress::over();
     print(&addresses(&*running, ui))?;
     signals.until_stopped(|| running.reload());
     Ok(())

@@ -11,6 +11,7 @@ use super::Cli;
 /// What was typed.
 #[derive(Args)]
 #[command(after_help = "\
+Example:
   harness man /usr/local/share/man/man1
 
 Exit codes: 0 they are written; 1 they could not be; 2 usage.")]
@@ -21,7 +22,8 @@ pub(super) struct Typed {
 
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let Typed { directory } = typed;
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     clap_mangen::generate_to(Cli::command(), &directory)
         .with_context(|| format!("cannot write into {}", directory.display()))
 }

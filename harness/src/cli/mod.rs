@@ -20,21 +20,31 @@ mod up;
 mod which_gateway;
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::gateway::Unavailable;
 use crate::keys::time as rfc3339;
+use crate::progress;
+
+/// The command line, for whoever wants to know all verbs.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command line of this process.
 ///
 /// Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask (usage, a missing file, a gateway
 /// that is not here).
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
+    let Cli { quiet, verb } = Cli::parse();
+    if !quiet {
+        progress::show();
+    }
+    let outcome = match verb {
         Verb::Bench(typed) => bench::run(typed),
         Verb::Certs(verb) => certs::run(verb),
         Verb::Completions(typed) => completions::run(typed),
@@ -52,12 +62,12 @@ pub fn main() -> ExitCode {
         Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
     };
+    progress::over();
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    // Nobody is left to be told when stderr is closed.
-    let _ = match error.is::<No>() {
-        true => writeln!(io::stderr(), "{error}"),
-        false => writeln!(io::stderr(), "error: {error:#}"),
-    };
+    tell(&match error.is::<No>() {
+        true => format!("{error}\n"),
+        false => format!("error: {error:#}\n"),
+    });
     if error.is::<Usage>() || error.is::<Unavailable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
@@ -66,9 +76,20 @@ pub fn main() -> ExitCode {
     name = "harness",
     version,
     about,
-    after_help = "Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask."
+    after_help = "Results go to stdout and all else to stderr, in colours where a terminal shows them and NO_COLOR does not \
+forbid it.
+
+Examples:
+  harness demo
+  harness certs generate
+  harness policy check kong.yml
+
+Exit codes: 0 yes; 1 the answer is no (invalid, refused, failed); 2 could not ask."
 )]
 struct Cli {
+    /// Don't say what is going on; in a pipe nobody does anyhow
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -141,13 +162,23 @@ impl std::error::Error for No {}
 /// Prints a result, in colours where it has some and a terminal shows them. A reader that has seen enough (`| head`) is
 /// no error.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let written = progress::aside(|| {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    });
+    match written {
         Err(reason) if reason.kind() != ErrorKind::BrokenPipe => {
             Err(reason).context("cannot write to stdout")
         }
         _ => Ok(()),
     }
+}
+
+/// Says on stderr what is no result. Nobody is left to be told when that is closed.
+fn tell(text: &str) {
+    progress::aside(|| {
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    });
 }
 
 /// Whether a name is one of a client certificate or a key: `[A-Za-z0-9._-]{1,128}`.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Usage;
+use super::{Usage, tell};
 use crate::policy::{self, Document, Finding};
 
 #[derive(Subcommand)]
@@ -40,7 +40,7 @@ pub(super) fn run(verb: Verb) -> anyhow::Result<()> {
 /// The documents of files, where all of them are.
 pub(super) fn documents(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
     let refused = |findings: &[Finding<'_>]| {
-        anstream::eprint!("{}", policy::text(findings));
+        tell(&policy::text(findings));
         let name = findings.first().map(|one| one.name).unwrap_or_default();
         Err(Usage(vec![format!("{name} is no document that a gateway reads")]).into())
     };

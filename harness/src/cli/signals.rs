@@ -1,10 +1,11 @@
 //! Signals that end a verb, or have it reload.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::tell;
 
 /// SIGTERM, SIGINT and SIGHUP, caught from now on. A verb does so before it starts what has to be taken down again: a
 /// signal that comes meanwhile is obeyed after that.
@@ -77,11 +78,10 @@ impl Signals {
                     _ = self.terminate.recv() => return,
                     _ = self.interrupt.recv() => return,
                     _ = self.hang_up.recv() => {
-                        // Nobody is left to be told when stderr is closed.
-                        let _ = match reload() {
-                            Ok(()) => writeln!(io::stderr(), "reloaded"),
-                            Err(error) => writeln!(io::stderr(), "refused, all stays as it was: {error:#}"),
-                        };
+                        tell(&match reload() {
+                            Ok(()) => "reloaded\n".to_owned(),
+                            Err(error) => format!("refused, all stays as it was: {error:#}\n"),
+                        });
                     }
                 }
             }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::which_gateway::WhichGateway;
+use crate::progress;
 use crate::soak::{self, Outcome, Plan};
 
 /// What was typed.
@@ -27,12 +28,8 @@ pub(super) struct Typed {
 }
 
 pub(super) fn run(Typed { gateway, requests, connections, svg }: Typed) -> anyhow::Result<()> {
-    let mut second = 0_u64;
     let outcome = soak::run(&*gateway.find()?, Plan { requests, connections }, |answers| {
-        second += 1;
-        if second.is_multiple_of(10) {
-            anstream::eprintln!("{second} s: {answers} of {requests} answers");
-        }
+        progress::at(format!("{answers} of {requests} answers"));
     })?;
     if let Some(file) = svg {
         soak::plot(&outcome.samples, &file)?;

@@ -10,10 +10,15 @@ use super::gateway::loopback;
 use super::print;
 use super::signals::Signals;
 use super::which_gateway::WhichGateway;
+use crate::progress;
 use crate::stack::{Plan, Stack};
 
 /// What was typed.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  harness up
+  harness up --gateway docker --config kong.yml --proxy 127.0.0.1:8000")]
 pub(super) struct Typed {
     #[command(flatten)]
     gateway: WhichGateway,
@@ -40,6 +45,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let gateway = gateway.find_with_page(ui.is_some())?;
     let signals = Signals::catch()?;
     let stack = Stack::up(&*gateway, &plan)?;
+    progress::over();
     print(&welcome(&stack)?)?;
     signals.until_stopped(|| stack.gateway().reload());
     Ok(())

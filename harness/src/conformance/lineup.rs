@@ -7,6 +7,7 @@ use super::wasm::Module;
 use super::{Column, Host};
 use crate::cases::Suite;
 use crate::gateway::{self, Engine, Gateway, Options, Unavailable};
+use crate::progress;
 
 /// Everybody's answers.
 #[derive(Default)]
@@ -22,23 +23,18 @@ pub struct Absent {
 }
 
 impl Lineup {
-    /// Asks the core and the module, and of the other hosts those of these names. `tell` hears who is being asked.
+    /// Asks the core and the module, and of the other hosts those of these names.
     ///
     /// # Errors
     /// A host that is here could not be asked.
-    pub fn ask(
-        names: &[&str],
-        options: &Options,
-        suites: &[Suite],
-        tell: impl Fn(&str),
-    ) -> anyhow::Result<Self> {
+    pub fn ask(names: &[&str], options: &Options, suites: &[Suite]) -> anyhow::Result<Self> {
         let mut lineup = Self::default();
-        tell("core");
+        progress::at("asking the core");
         lineup.add(&Core::default(), suites)?;
-        tell("wasm");
+        progress::at("asking the module");
         lineup.add(&Module::load()?, suites)?;
         for name in names {
-            tell(name);
+            progress::at(format!("asking {name}"));
             let found = gateway_of(name, options);
             let asked = found.and_then(|gateway| lineup.gateway(name, &*gateway, suites));
             match asked {

@@ -81,8 +81,10 @@ pub fn suites(directory: &Path) -> anyhow::Result<Vec<Suite>> {
     files.iter().map(|file| Ok(load(file, Kind::Conformance)?)).collect()
 }
 
-/// Where the suites of the tree are that this was built from.
-pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance");
+/// Where the suites are that come with the harness, if they are here.
+pub fn shipped_suites() -> Option<PathBuf> {
+    crate::shipped::place("tests/conformance")
+}
 
 /// Client certificates that are in force on every host.
 pub const CERTIFICATES: [&str; 3] = ["kong-client", "kong-vet", "kong-intern"];

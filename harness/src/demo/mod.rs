@@ -11,16 +11,17 @@ use anyhow::{Context, bail};
 
 use crate::gateway::Gateway;
 use crate::pki::{Authority, Ca, Leaf};
+use crate::progress;
 use crate::stack::{ANY_PORT, Plan, Stack, digest};
 
 use client::{Client, Direct};
 use table::Table;
 
-/// Walks it; true if all is as it should be.
+/// Walks it, and prints each step as it is done; true if all is as it should be.
 ///
 /// # Errors
-/// It cannot be brought up at all.
-pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
+/// It cannot be brought up at all, or not be printed.
+pub fn run(gateway: &dyn Gateway, print: Print) -> anyhow::Result<bool> {
     // reqwest takes the process' TLS provider; an error says that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stack = Stack::up(
@@ -35,17 +36,17 @@ pub fn run(gateway: &dyn Gateway) -> anyhow::Result<bool> {
     let stranger = Authority::root(&Ca::named("a stranger's CA"))?;
     stack.put("stranger", "", "", &stranger.pem())?;
 
-    let mut table = Table::start();
+    let mut table = Table::start(print);
     directly(&stack, &stranger, &mut table)?;
     keys(&stack, &mut table)?;
     secrets_and_names(&stack, &mut table)?;
     stack.reconfigure(include_str!("rules.yml")).context("the second config")?;
     certificates(&stack, &mut table)?;
     rotation(&stack, &mut table)?;
-    Ok(table.close())
+    table.close()
 }
 
-fn directly(stack: &Stack, stranger: &Authority, table: &mut Table) -> anyhow::Result<()> {
+fn directly(stack: &Stack, stranger: &Authority, table: &mut Table<Print>) -> anyhow::Result<()> {
     table.head("Dogcatcher speaks to nobody whom its CA does not vouch for");
     let own = stack.authority().issue(&Leaf::client("kong-client"))?;
     let forged = stranger.issue(&Leaf::client("kong-client"))?;
@@ -63,7 +64,7 @@ fn directly(stack: &Stack, stranger: &Authority, table: &mut Table) -> anyhow::R
     Ok(())
 }
 
-fn keys(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
+fn keys(stack: &Stack, table: &mut Table<Print>) -> anyhow::Result<()> {
     table.head("Model Citizen speaks plain HTTP and has an API key (kong/kong.yml, to the letter)");
     let client = Client::of(stack)?;
     let key = stack.keys().of("model-citizen")?;
@@ -87,7 +88,7 @@ fn keys(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn secrets_and_names(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
+fn secrets_and_names(stack: &Stack, table: &mut Table<Print>) -> anyhow::Result<()> {
     table.head("What the upstream hears");
     let client = Client::of(stack)?;
     let key = stack.keys().of("model-citizen")?;
@@ -108,7 +109,7 @@ fn secrets_and_names(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn certificates(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
+fn certificates(stack: &Stack, table: &mut Table<Print>) -> anyhow::Result<()> {
     table.head(
         "Who asks for what decides as whom Dogcatcher is called (reloaded: harness/src/demo/rules.yml)",
     );
@@ -150,8 +151,9 @@ fn certificates(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
 }
 
 /// Certificates change while requests flow.
-fn rotation(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
+fn rotation(stack: &Stack, table: &mut Table<Print>) -> anyhow::Result<()> {
     table.head("Certificates rotate while requests flow");
+    progress::at("rotating certificates while requests flow");
     let client = Client::of(stack)?;
     let key = stack.keys().of("model-citizen")?;
     let fingerprint = || -> anyhow::Result<String> {
@@ -196,6 +198,9 @@ fn rotation(stack: &Stack, table: &mut Table) -> anyhow::Result<()> {
     table.row(&what, "0", &failed.to_string());
     Ok(())
 }
+
+/// Where a piece of text goes.
+type Print = fn(&str) -> anyhow::Result<()>;
 
 /// Asks again and again until it is so.
 fn until(mut so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {

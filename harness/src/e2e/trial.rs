@@ -11,18 +11,14 @@ use crate::cases::{Case, Suite, Text, http, judge};
 use crate::document::nearest;
 use crate::dogcatcher::ClientCertificate;
 use crate::gateway::Gateway;
+use crate::progress;
 use crate::stack::{ANY_PORT, Keys, Plan, Stack};
 
-/// Asks all cases of a suite; `tell` hears of each when it is done.
+/// Asks all cases of a suite.
 ///
 /// # Errors
 /// A case speaks of a key that nobody has, the gateway does not come up, or it does not listen.
-pub fn run(
-    gateway: &dyn Gateway,
-    config: (&str, Own),
-    suite: &Suite,
-    tell: impl Fn(&Tried),
-) -> anyhow::Result<Report> {
+pub fn run(gateway: &dyn Gateway, config: (&str, Own), suite: &Suite) -> anyhow::Result<Report> {
     let began = Instant::now();
     let (file, Own { text, clients, keys }) = config;
     everybody_is_known(suite, &keys)?;
@@ -43,10 +39,10 @@ pub fn run(
         took: began.elapsed(),
         cases: Vec::with_capacity(suite.cases.len()),
     };
-    for case in &suite.cases {
+    for (number, case) in suite.cases.iter().enumerate() {
+        progress::at(format!("{} of {}: {}", number + 1, suite.cases.len(), case.name));
         let tried = tried(case, &stack, gateway.request_id_header(), &explainer)
             .with_context(|| case.name.clone())?;
-        tell(&tried);
         report.cases.push(tried);
     }
     report.took = began.elapsed();

@@ -1,12 +1,13 @@
 //! In which shell a Kong runs mtls-policy: the filter or the Lua plugin over the native library.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::Options;
+use crate::shipped;
 
 /// In which shell a Kong runs mtls-policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ impl fmt::Display for Engine {
     }
 }
 
-/// The directory where `make native` puts the library: `HARNESS_NATIVE`, else the nearest `native` with it beside or
-/// above this executable.
+/// The directory of the library: `HARNESS_NATIVE`, else the nearest `target/native` above this executable that has it,
+/// where `make native` puts it and a release has it.
 ///
 /// # Errors
 /// There is none.
@@ -73,14 +74,12 @@ pub fn native_library() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("HARNESS_NATIVE") {
         return Ok(directory.into());
     }
-    let executable = std::env::current_exe()?;
-    let mut above = executable.ancestors().skip(1).map(|above| above.join("native"));
-    above
-        .find(|directory| directory.join(LIBRARY).is_file())
-        .ok_or_else(|| anyhow::anyhow!("no {LIBRARY} beside {}: run `make native`", executable.display()))
+    shipped::place(LIBRARY).and_then(|library| library.parent().map(Path::to_path_buf)).with_context(|| {
+        format!("no {LIBRARY} above this executable: run `make native`, or say by HARNESS_NATIVE which directory has it")
+    })
 }
 
-const LIBRARY: &str = "libmtls_policy_native.so";
+const LIBRARY: &str = "target/native/libmtls_policy_native.so";
 
 #[cfg(test)]
 mod tests {

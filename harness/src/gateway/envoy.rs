@@ -53,6 +53,7 @@ use std::time::Duration;
 use served::Served;
 
 use super::{Ability, Gateway, Options, Running, Setup, Unavailable};
+use crate::shipped;
 
 pub use translation::translate;
 
@@ -141,12 +142,8 @@ fn on_path() -> Option<PathBuf> {
 
 /// Where harness/install-envoy.sh puts it.
 fn installed() -> Option<PathBuf> {
-    let bin = PathBuf::from(format!("{TOOLS}/envoy-{VERSION}/envoy"));
-    bin.is_file().then_some(bin)
+    shipped::place(&format!("target/tools/envoy-{VERSION}/envoy"))
 }
-
-/// `target/tools` of the tree that this was built from.
-const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools");
 
 /// The release that this driver was tried with. harness/install-envoy.sh reads it here.
 pub const VERSION: &str = "1.40.0";

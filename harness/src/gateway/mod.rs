@@ -16,6 +16,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context;
+
+use crate::shipped;
+
 pub use ability::Ability;
 pub use engine::{Engine, native_library};
 
@@ -83,7 +87,8 @@ pub trait Running: Send + Sync {
     }
 }
 
-/// Where `make filter` puts filters: `HARNESS_FILTERS`, else the nearest `filters` beside or above this executable.
+/// Where the filters are: `HARNESS_FILTERS`, else the nearest `target/filters` above this executable, where `make filter`
+/// puts them and a release has them.
 ///
 /// # Errors
 /// There is no such directory.
@@ -91,9 +96,9 @@ pub fn filters() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("HARNESS_FILTERS") {
         return Ok(directory.into());
     }
-    let executable = std::env::current_exe()?;
-    (executable.ancestors().skip(1).map(|above| above.join("filters")).find(|directory| directory.is_dir()))
-        .ok_or_else(|| anyhow::anyhow!("no filters beside {}: run `make filter`", executable.display()))
+    shipped::place("target/filters").context(
+        "no target/filters above this executable: run `make filter`, or say by HARNESS_FILTERS where filters are",
+    )
 }
 
 /// Gateways by the names that `--gateway` takes.

@@ -1,6 +1,6 @@
 //! The requests that rules can tell apart: one of each kind.
 //!
-//! Rules compare methods, hosts and headers with given values, and paths with given prefixes. So one request for each
+//! Rules compare methods, paths, hosts and headers with given values, and paths with given prefixes too. So one request for each
 //! value that some rule names, and one for all other values, stand for every request there is; who is asking, likewise.
 //! A header that is there with several values at once is the one thing left out.
 
@@ -42,7 +42,7 @@ impl Partition {
             methods: with_another(named("methods"), |methods| {
                 METHODS.iter().find(|method| !methods.contains(**method)).map(|method| (*method).to_owned())
             }),
-            paths: paths(conditions().filter_map(|one| string(&one["path_prefix"]))),
+            paths: paths(&named("paths"), conditions().filter_map(|one| string(&one["path_prefix"]))),
             hosts: with_another(named("hosts"), |_| Some(OTHER.to_owned())),
             headers: headers(conditions()),
         }
@@ -121,12 +121,18 @@ fn who(policies: &[&Value], consumers: &BTreeSet<String>, groups: &BTreeSet<Stri
     found
 }
 
-/// Each prefix, and what lies beside all of them. Below a prefix is as at it, where no longer one is.
-fn paths(prefixes: impl Iterator<Item = String>) -> Vec<String> {
-    let mut paths: BTreeSet<String> =
-        prefixes.map(|prefix| prefix.trim_end_matches('/').to_owned()).collect();
+/// Each path with one below it, each prefix, and what lies beside all of them. Below a prefix is as at it, where no path and
+/// no longer prefix is.
+fn paths(exactly: &BTreeSet<String>, prefixes: impl Iterator<Item = String>) -> Vec<String> {
+    let plain = |path: &str| path.trim_end_matches('/').to_owned();
+    let mut paths: BTreeSet<String> = prefixes.map(|prefix| plain(&prefix)).collect();
     paths.remove("");
+    for path in exactly.iter().map(|path| plain(path)) {
+        paths.insert(format!("{path}/{OTHER}"));
+        paths.insert(if path.is_empty() { "/".to_owned() } else { path });
+    }
     let beside = format!("/{OTHER}");
+    paths.remove(&beside);
     paths.into_iter().chain([beside]).collect()
 }
 

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::dogcatcher::{self, ClientCertificate, Dogcatcher, Sessions, Tls, Versions};
 use crate::gateway::{self, Gateway, Running, Setup};
 use crate::pki::{Authority, Ca, Issued, Leaf};
+use crate::progress;
 
 pub use keys::{Keys, digest, escaped};
 pub use places::Places;
@@ -59,6 +60,7 @@ impl Stack {
     /// As [`Self::up`].
     pub fn up_with(gateway: &dyn Gateway, plan: &Plan<'_>, keys: Keys) -> anyhow::Result<Self> {
         let filters = gateway::filters()?;
+        progress::at(format!("bringing up {} and an upstream", gateway.name()));
         // Workers of a gateway may run as a user of their own.
         let directory = tempfile::Builder::new()
             .prefix("harness-")

@@ -56,6 +56,11 @@ fn a_change_is_told_by_whom_it_concerns() {
             "policy\n  eve: gains, was refused with 403 \"not for eve\", is let through as kong-client\n    /api/keys…\n",
         ),
         (
+            "a rule for a path and no other",
+            vec![("path_prefix: /api/keys", "paths: [/api/keys]")],
+            "policy\n  eve: gains, was refused with 403 \"not for eve\", is let through as kong-client\n    /api/keys/…\n",
+        ),
+        (
             "other words for a refusal",
             vec![("not for eve", "never")],
             "policy\n  eve: is refused otherwise, was refused with 403 \"not for eve\", is refused with 403 \"never\"\n    /api/keys…\n",

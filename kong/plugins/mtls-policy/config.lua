@@ -213,6 +213,14 @@ return {
                 type = "string",
                 len_min = 0,
               } },
+              { paths = {
+                description = "Paths that the upstream will receive, to the end.",
+                type = "array",
+                elements = {
+                  type = "string",
+                  len_min = 0,
+                },
+              } },
             },
           } },
         },

@@ -29,7 +29,7 @@ impl Compiler<'_> {
             }
             rules.push(self.rule(&at, rule, known));
         }
-        let look_at_paths = rules.iter().any(|rule| rule.path_prefix.is_some());
+        let look_at_paths = rules.iter().any(|rule| rule.path_prefix.is_some() || !rule.paths.is_empty());
         Rules { rules: rules.into(), default, look_at_paths }
     }
 
@@ -50,7 +50,7 @@ impl Compiler<'_> {
                 Outcome::default()
             }
         };
-        let config::Match { consumers, groups, methods, path_prefix, hosts, headers } = r#match;
+        let config::Match { consumers, groups, methods, paths, path_prefix, hosts, headers } = r#match;
         let at = format!("{at}.match");
         Rule {
             consumers: self.named(
@@ -61,7 +61,8 @@ impl Compiler<'_> {
             ),
             groups: self.named(&format!("{at}.groups"), groups, "group", known.groups.as_ref()),
             methods: self.methods(&format!("{at}.methods"), methods),
-            path_prefix: path_prefix.and_then(|prefix| self.prefix(&format!("{at}.path_prefix"), &prefix)),
+            paths: self.paths(&format!("{at}.paths"), paths),
+            path_prefix: path_prefix.and_then(|prefix| self.path(&format!("{at}.path_prefix"), &prefix)),
             hosts: self.hosts(&format!("{at}.hosts"), hosts),
             headers: self.headers(&format!("{at}.headers"), headers),
             outcome,
@@ -114,7 +115,13 @@ impl Compiler<'_> {
         boxed(written)
     }
 
-    fn prefix(&mut self, at: &str, written: &str) -> Option<Box<str>> {
+    fn paths(&mut self, at: &str, written: Option<Vec<String>>) -> Box<[Box<str>]> {
+        let written = self.values(at, written);
+        let each = written.iter().enumerate();
+        each.filter_map(|(number, path)| self.path(&format!("{at}[{number}]"), path)).collect()
+    }
+
+    fn path(&mut self, at: &str, written: &str) -> Option<Box<str>> {
         if !written.starts_with('/') {
             self.refuse(at, format!("{written:?} does not begin with /"));
             return None;
@@ -206,8 +213,8 @@ impl<'c> Known<'c> {
 }
 
 fn is_empty(conditions: &config::Match) -> bool {
-    let config::Match { consumers, groups, methods, path_prefix, hosts, headers } = conditions;
-    [consumers, groups, methods, hosts].into_iter().all(Option::is_none)
+    let config::Match { consumers, groups, methods, paths, path_prefix, hosts, headers } = conditions;
+    [consumers, groups, methods, paths, hosts].into_iter().all(Option::is_none)
         && path_prefix.is_none()
         && headers.as_ref().is_none_or(|headers| headers.is_empty())
 }

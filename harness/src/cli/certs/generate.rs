@@ -9,9 +9,14 @@ use serde::Serialize;
 use crate::cli::{Usage, is_plain_name, print, rfc3339};
 use crate::kubernetes::Secret;
 use crate::pki::{Access, Algorithm, Authority, Batch, Ca, Existing, Issued, Leaf, Names, Validity};
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  harness certs generate
+  harness certs generate --output-dir certs/vet --client kong-client --client kong-vet --days 90")]
 pub(in crate::cli) struct Generate {
     /// Where the files go; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "./certs/mtls")]
@@ -140,6 +145,7 @@ impl Plan {
         let files = add(&mut batch, "server", server.chain_pem(), server.key().pem());
         certificates.push(Certificate::of(&server, "server", &self.common_name, &self.names, files));
         for name in &self.clients {
+            progress::at(format!("client {name}"));
             let client = issue(Leaf::client(name)).with_context(|| format!("client {name}"))?;
             let mut files = add(&mut batch, name, client.chain_pem(), client.key().pem());
             files.push(format!("{name}.pem"));

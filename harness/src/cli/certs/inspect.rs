@@ -9,9 +9,17 @@ use crate::cli::{Usage, print};
 use crate::pki::inspect::{
     Certificate, Chain, End, Finding, Inspection, KeyMatch, Material, Probe, Severity, Unreached, read,
 };
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  harness certs inspect certs/mtls
+  harness certs inspect k8s-mtls-secrets.yaml --json
+  harness certs inspect localhost:5443 --warn-days 14
+
+Exit codes: 0 nothing is wrong; 1 something is, or ends within --warn-days; 2 a place could not be read.")]
 pub(in crate::cli) struct Inspect {
     /// Files (PEM or DER), directories, manifests with Secrets, or HOST:PORT of a TLS server
     #[arg(required = true, value_name = "PLACE")]
@@ -58,6 +66,7 @@ fn materials(place: &str, server_name: Option<&str>) -> Result<Vec<Result<Materi
     let address = place.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     match address {
         Some((host, port)) if !Path::new(place).exists() => {
+            progress::at(format!("asking {place}"));
             let probe = Probe::new(host, port);
             let probe = server_name.into_iter().fold(probe, Probe::server_name);
             let material = match probe.ask() {

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::need_authority;
 use crate::cli::{print, rfc3339};
 use crate::pki::inspect::{self, Certificate};
 use crate::pki::{Authority, AuthorityFiles, IdentityFiles, Validity};
@@ -11,7 +12,11 @@ use crate::pki::{Authority, AuthorityFiles, IdentityFiles, Validity};
 #[derive(Args)]
 #[command(
     after_help = "Files: NAME.crt and NAME.key (NAME.pem with both, if it is there), tls.crt and tls.key, or \
-NAME.pem and NAME_key.pem; a directory is all of its identities that are of this authority."
+NAME.pem and NAME_key.pem; a directory is all of its identities that are of this authority.
+
+Examples:
+  harness certs renew certs/mtls/kong-client.crt
+  harness certs renew certs/mtls --days 90"
 )]
 pub(in crate::cli) struct Renew {
     /// Certificates, each with its key beside it, or directories
@@ -26,6 +31,7 @@ pub(in crate::cli) struct Renew {
 }
 
 pub(super) fn run(typed: Renew) -> anyhow::Result<()> {
+    need_authority(&typed.ca_dir)?;
     let authority = AuthorityFiles::at(&typed.ca_dir).authority()?;
     let validity = typed.days.map(Validity::days).transpose()?;
     for place in &typed.places {

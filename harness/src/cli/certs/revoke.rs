@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::need_authority;
 use crate::cli::{print, rfc3339};
 use crate::pki::{Access, AuthorityFiles, Batch, Existing, Reason, Revocations, Validity, inspect};
 
@@ -11,7 +12,11 @@ use crate::pki::{Access, AuthorityFiles, Batch, Existing, Reason, Revocations, V
 #[derive(Args)]
 #[command(
     after_help = "Without certificates the list is signed anew, for those who check it refuse everything once \
-it is out of date."
+it is out of date.
+
+Examples:
+  harness certs revoke certs/mtls/kong-client.crt --reason key-compromise
+  harness certs revoke"
 )]
 pub(in crate::cli) struct Revoke {
     /// Certificates that the authority does not vouch for any more
@@ -28,6 +33,7 @@ pub(in crate::cli) struct Revoke {
 }
 
 pub(super) fn run(typed: Revoke) -> anyhow::Result<()> {
+    need_authority(&typed.ca_dir)?;
     let files = AuthorityFiles::at(&typed.ca_dir);
     let authority = files.authority()?;
     let path = files.revocations();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use time::OffsetDateTime;
 
+use super::need_authority;
 use crate::cli::print;
 use crate::pki::Validity;
 use crate::pki::rotation::{Hop, Refused, Scene, Step};
@@ -12,7 +13,11 @@ use crate::pki::rotation::{Hop, Refused, Scene, Step};
 #[derive(Args)]
 #[command(
     after_help = "Without --step nothing is written. A step that was broken off is done again. Whoever reads \
-the files must have taken them over before the next step: with --hop, servers are asked."
+the files must have taken them over before the next step: with --hop, servers are asked.
+
+Examples:
+  harness certs rotate-ca
+  harness certs rotate-ca --step trust --hop localhost:5443"
 )]
 pub(in crate::cli) struct RotateCa {
     /// More directories with tls.crt, tls.key, ca.crt (or NAME.crt, NAME.key) that belong to the authority
@@ -37,6 +42,7 @@ pub(in crate::cli) struct RotateCa {
 
 pub(super) fn run(typed: RotateCa) -> anyhow::Result<()> {
     let RotateCa { directories, ca_dir, step, hops, cn, days } = typed;
+    need_authority(&ca_dir)?;
     let read = || Scene::read(&ca_dir, &directories, hops.clone());
     let scene = read()?;
     let Some(step) = step else { return print(&plan(&scene)) };

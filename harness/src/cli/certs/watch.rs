@@ -1,4 +1,3 @@
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration as Wait;
 
@@ -8,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::renew::{identities, renew};
 use crate::cli::signals::Signals;
-use crate::cli::{print, rfc3339};
+use crate::cli::{print, rfc3339, tell};
 use crate::pki::inspect::{Certificate, is_manifest};
 use crate::pki::{Authority, AuthorityFiles, Manifest};
 
@@ -16,7 +15,11 @@ use crate::pki::{Authority, AuthorityFiles, Manifest};
 #[derive(Args)]
 #[command(
     after_help = "A directory in which Kubernetes' ..data link is gets all files in one step, others each by a \
-rename; a manifest is replaced whole, for `kubectl apply`."
+rename; a manifest is replaced whole, for `kubectl apply`.
+
+Examples:
+  harness certs watch certs/mtls
+  harness certs watch certs/mtls --once --renew-before 14"
 )]
 pub(in crate::cli) struct Watch {
     /// Directories and certificates with their keys (tls.crt, tls.key), or manifests with Secrets (.yaml)
@@ -46,8 +49,7 @@ pub(super) fn run(typed: Watch) -> anyhow::Result<()> {
         // Told once, until it is another reason: a look that fails is repeated.
         let failure = look(&typed).err().map(|reason| format!("error: {reason:#}\n")).unwrap_or_default();
         if failure != told {
-            // Nobody is left to be told when stderr is closed.
-            let _ = io::stderr().write_all(failure.as_bytes());
+            tell(&failure);
             told = failure;
         }
     });

@@ -14,6 +14,7 @@ use crate::keys::{ApiKey, Checksum};
 #[command(after_help = "\
 The key comes by stdin; as an argument, others on the machine could read it. A line feed at its end is not part of it.
 
+Example:
   harness keys hash < key.txt
 
 Exit codes: 0 here it is; 1 the key was mistyped or cut, by its checksum; 2 stdin holds no key.")]

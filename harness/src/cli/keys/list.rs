@@ -16,6 +16,7 @@ use crate::policy::Setup;
 #[command(after_help = "\
 FILE is as for `harness policy check`, or a consumers file.
 
+Examples:
   harness keys list kong.yml
   curl -s http://127.0.0.1:8001/config | harness keys list - --warn-days 14
 

@@ -1,6 +1,6 @@
 //! `harness keys new`.
 
-use std::io::{Write, stderr, stdout};
+use std::io::stdout;
 
 use anyhow::Context;
 use clap::Args;
@@ -8,7 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::end::{End, check_id};
-use crate::cli::Usage;
+use crate::cli::{Usage, tell};
 use crate::keys::{ApiKey, ENTROPY_BITS, Entry};
 
 /// What was typed.
@@ -29,6 +29,7 @@ const AFTER: &str = r"The key goes to stdout, all else to stderr. It is mtlsk_, 
 random source, which have 256 bits of entropy, and 6 that are their CRC-32 in base 62. Secret scanners know it by
   \bmtlsk_[0-9A-Za-z]{49}\b
 
+Examples:
   harness keys new --id 2027-q1 --days 90 > key.txt
   harness keys new --json | jq .entry
 
@@ -51,11 +52,10 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     }
     // JSON in one line is YAML too: it can be pasted into a policy of either kind.
     let end = entry.not_after.as_deref().unwrap_or("it is taken out of the policy");
-    writeln!(
-        stderr(),
+    tell(&format!(
         "New API key ({ENTROPY_BITS} bits of entropy), on stdout, shown this once; valid until {end}.\n\
-         Paste under the consumer's keys in the policy:\n\n  - {}\n",
+         Paste under the consumer's keys in the policy:\n\n  - {}\n\n",
         serde_json::to_string(&entry)?
-    )?;
+    ));
     key.reveal(stdout().lock()).context("cannot write to stdout")
 }

@@ -19,6 +19,7 @@ use crate::policy::{Setup, Staged};
 The file is replaced at once and in whole; comments and all else in it stay as they are written. The key goes to \
 stdout, once, all else to stderr. Load the file into the gateway before the key is handed over.
 
+Example:
   harness keys rotate kong.yml --consumer model-citizen --overlap 14 > key.txt
 
 Exit codes: 0 done; 1 the file could not be changed, and is as it was; 2 no such consumer or key, or usage.")]

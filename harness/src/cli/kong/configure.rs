@@ -8,9 +8,14 @@ use time::OffsetDateTime;
 use crate::cli::{Usage, is_plain_name, print};
 use crate::kubernetes::{File, Identity, InvalidIdentity, Kong, Plugins, Way, apply};
 use crate::pki::{Batch, Existing};
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  harness kong configure --output-dir k8s
+  harness kong configure --kong-ns kong --dogcatcher-ns default --apply")]
 pub(in crate::cli) struct Configure {
     /// Who presents the client certificate
     #[arg(long, value_enum, default_value_t)]
@@ -59,6 +64,9 @@ pub(super) fn run(typed: Configure) -> anyhow::Result<()> {
         files.iter().for_each(|file| batch.add(file.name, file.access, file.content.clone()));
         let existing = if typed.force { Existing::Replace } else { Existing::Keep };
         batch.write(existing).context("cannot write (--force replaces files)")?;
+    }
+    if typed.apply {
+        progress::at("applying, by kubectl");
     }
     let applied = if typed.apply { apply(&manifests(&files))? } else { String::new() };
     print(&match &typed.output_dir {

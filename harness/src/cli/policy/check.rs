@@ -33,6 +33,7 @@ API tells (GET /config; /plugins, /routes and /services together); `-` is stdin.
 Errors are those of the filter's own compiler. Warnings: rules that are never reached, keys that end soon, names that \
 nobody has, client certificates that upstream-mtls does not hold, routes past a policy.
 
+Examples:
   harness policy check kong.yml
   harness policy check plugins.json routes.json services.json
   curl -s http://127.0.0.1:8001/config | harness policy check -
@@ -46,7 +47,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         Ok(documents) => {
             let setup = Setup::of(&documents);
             if setup.policies.is_empty() {
-                return Err(Usage(vec!["no mtls-policy is in there".to_owned()]).into());
+                return Err(Usage(vec!["no mtls-policy is in there: give a policy, or a config with a plugin or filter of that name".to_owned()]).into());
             }
             let look = Check { now: OffsetDateTime::now_utc(), warn_days };
             tell(&policy::check(&documents, &setup, &look), setup.policies.len(), allow_warnings, json)

@@ -7,6 +7,7 @@ use clap::Args;
 use super::documents;
 use crate::cli::{No, Usage, print};
 use crate::policy::{self, Setup};
+use crate::progress;
 
 /// What was typed.
 #[derive(Args)]
@@ -14,6 +15,7 @@ use crate::policy::{self, Setup};
 Both are asked what becomes of one request of each kind that their rules can tell apart, for every consumer; that is \
 compared, and never lines. OLD and NEW are as FILE is for `harness policy check`.
 
+Examples:
   harness policy diff kong.yml kong-new.yml
   git show main:kong.yml | harness policy diff - kong.yml
   curl -s http://127.0.0.1:8001/config | harness policy diff - kong.yml
@@ -30,6 +32,7 @@ pub(in crate::cli) struct Typed {
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let Typed { old, new, json } = typed;
     let (old, new) = (documents(&[old])?, documents(&[new])?);
+    progress::at("comparing");
     let diff = policy::diff(&Setup::of(&old), &Setup::of(&new))
         .map_err(|error| Usage(vec![format!("{error:#}")]))?;
     print(&match json {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::documents;
-use crate::cli::{No, Usage, print};
+use crate::cli::{No, Usage, print, tell};
 use crate::keys::{ApiKey, Checksum};
 use crate::policy::{self, Asker, Question, Request, Setup};
 
@@ -55,6 +55,7 @@ const AFTER: &str = "FILE is a policy (YAML or JSON), Kong's declarative config,
 API tells (GET /config; /plugins, /routes and /services together); `-` is stdin. A key is never an argument: others on \
 the machine could read it.
 
+Examples:
   harness policy explain policy.yaml --method POST --path /api/dogs --consumer vet
   harness policy explain kong.yml --path /dogcatcher-mtls/api/dogs --key < key.txt
   harness policy explain kong.yml --route dogcatcher-mtls --upstream-path /api/dogs --consumer vet
@@ -127,7 +128,7 @@ fn question(typed: Typed) -> anyhow::Result<Question> {
         None if key => {
             let key = ApiKey::read(std::io::stdin())??;
             if key.checksum() == Checksum::Wrong {
-                eprintln!("warning: this key was mistyped or cut: its checksum is wrong");
+                tell("warning: this key was mistyped or cut: its checksum is wrong\n");
             }
             Asker::Key(key)
         }

@@ -16,6 +16,7 @@ Fields of policies stand in the order of the reference, lines and spaces in one 
 and all else in a config keeps its order. What a file means does not change: each is read again before it is replaced. \
 A file whose anchors, aliases, tags or comments would be lost is refused and stays as it is.
 
+Examples:
   harness policy fmt policy.yaml
   harness policy fmt --check kong.yml
   harness policy fmt - < policy.yaml

@@ -12,6 +12,7 @@ Editors complete and check by it. In the first line of a policy, for VS Code's Y
 
   # yaml-language-server: $schema=./mtls-policy.schema.json
 
+Examples:
   harness policy schema > mtls-policy.schema.json
   harness policy schema --kong > kong.schema.json
   harness policy schema --markdown

@@ -1,7 +1,6 @@
 //! Getting an image.
 
 use std::collections::BTreeMap;
-use std::io::{Write, stderr};
 
 use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -10,8 +9,9 @@ use futures_util::TryStreamExt;
 use super::engine::ContainerEngine;
 use crate::gateway::Unavailable;
 use crate::gateway::wait::answer;
+use crate::progress;
 
-/// Has the engine pull an image that it does not have yet, which may take minutes: progress goes to stderr.
+/// Has the engine pull an image that it does not have yet, which may take minutes.
 ///
 /// # Errors
 /// It cannot be had.
@@ -29,7 +29,7 @@ pub fn provide(engine: &ContainerEngine, image: &str) -> Result<(), Unavailable>
 }
 
 async fn pull(engine: &ContainerEngine, image: &str) -> anyhow::Result<()> {
-    say(format_args!("pulling {image}"));
+    progress::at(format!("pulling {image}"));
     let options = CreateImageOptionsBuilder::default().from_image(&exactly_one(image)).build();
     let mut progress = engine.docker().create_image(Some(options), None, None);
     let mut layers = BTreeMap::new();
@@ -38,7 +38,7 @@ async fn pull(engine: &ContainerEngine, image: &str) -> anyhow::Result<()> {
         let here = matches!(&*status, "Already exists" | "Pull complete");
         if layers.insert(layer, here) == Some(false) && here {
             let done = layers.values().filter(|here| **here).count();
-            say(format_args!("{image}: {done} of {} layers are here", layers.len()));
+            progress::at(format!("pulling {image}: {done} of {} layers are here", layers.len()));
         }
     }
     Ok(())
@@ -48,11 +48,6 @@ async fn pull(engine: &ContainerEngine, image: &str) -> anyhow::Result<()> {
 fn exactly_one(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or_default();
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
-}
-
-/// Nobody is left to be told when stderr is closed.
-fn say(words: std::fmt::Arguments<'_>) {
-    let _ = writeln!(stderr(), "{words}");
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The driver by itself, on a real Kong where there are an engine and its image.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write, stderr};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,13 +12,13 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use http::StatusCode;
 
 use super::*;
-use crate::gateway::kong::door::Door;
+use crate::gateway::kong::door::Case;
 use crate::gateway::kong::{Host, Listeners, Settings};
 use crate::gateway::wait::answer;
 
 #[test]
 fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     let kong = case.up().unwrap();
     assert_eq!(case.door.ask(&kong, "wrong").0, StatusCode::UNAUTHORIZED);
     assert_eq!(case.door.ask(&kong, "sesame"), (StatusCode::OK, "one".to_owned()));
@@ -28,7 +28,7 @@ fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
 
 #[test]
 fn new_workers_serve_the_config_as_it_is_then() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     let kong = case.up().unwrap();
     case.door.change("two", "open", "");
     kong.restart_workers().unwrap();
@@ -39,7 +39,7 @@ fn new_workers_serve_the_config_as_it_is_then() {
 
 #[test]
 fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");
     let refusal = format!("{:#}", case.up().map(drop).unwrap_err());
     assert!(refusal.starts_with("Kong does not start: error parsing declarative config file"), "{refusal}");
@@ -48,7 +48,7 @@ fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
 
 #[test]
 fn a_config_whose_files_the_container_does_not_see_leaves_the_one_before_in_force() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     let kong = case.up().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let certificate = format!("ca_file: {}/ca.crt\n", elsewhere.path().display());
@@ -60,7 +60,7 @@ fn a_config_whose_files_the_container_does_not_see_leaves_the_one_before_in_forc
 
 #[test]
 fn nothing_is_left_after_it_nor_after_a_panic() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     let mut seen = Vec::new();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let kong = case.up().unwrap();
@@ -76,12 +76,12 @@ fn nothing_is_left_after_it_nor_after_a_panic() {
 
 #[test]
 fn nothing_is_left_of_one_that_did_not_start() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");
     let seen = Mutex::new(Vec::new());
     let plugins =
-        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
-    serve(&case.door.setup, &plugins, &case.docker.options, |settings, _| {
+        Plugins::find(&case.driver.options, case.driver.shell().unwrap(), &case.door.setup.filters).unwrap();
+    serve(&case.door.setup, &plugins, &case.driver.options, |settings, _| {
         let container = case.start(settings, &plugins)?;
         seen.lock().unwrap().push(container.id().to_owned());
         Ok(container)
@@ -95,11 +95,11 @@ fn nothing_is_left_of_one_that_did_not_start() {
 
 #[test]
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     let thief = Mutex::new(None);
     let plugins =
-        Plugins::find(&case.docker.options, case.docker.shell().unwrap(), &case.door.setup.filters).unwrap();
-    let kong = serve(&case.door.setup, &plugins, &case.docker.options, |settings, listeners: &Listeners| {
+        Plugins::find(&case.driver.options, case.driver.shell().unwrap(), &case.door.setup.filters).unwrap();
+    let kong = serve(&case.door.setup, &plugins, &case.driver.options, |settings, listeners: &Listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
         case.start(settings, &plugins)
     })
@@ -110,7 +110,7 @@ fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
 
 #[test]
 fn a_config_that_only_its_owner_may_read_is_read() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Docker::find) else { return };
     fs::set_permissions(&case.door.setup.config, fs::Permissions::from_mode(0o600)).unwrap();
     let kong = case.up().unwrap();
     assert_eq!(case.door.ask(&kong, "sesame"), (StatusCode::OK, "one".to_owned()));
@@ -118,7 +118,7 @@ fn a_config_that_only_its_owner_may_read_is_read() {
 
 #[test]
 fn an_image_that_cannot_be_had_is_unavailable() {
-    if Case::new().is_none() {
+    if Case::of(Docker::find).is_none() {
         return;
     }
     // No registry serves there (tcpmux).
@@ -166,32 +166,13 @@ fn an_engine_of_another_machine_is_not_used() {
     assert!(reason.contains("it runs on another machine"), "{reason}");
 }
 
-/// A door, and an engine to keep it.
-struct Case {
-    docker: Docker,
-    door: Door,
-}
-
-impl Case {
-    /// Nothing where there is no engine, or no image.
-    fn new() -> Option<Self> {
-        let door = Door::new();
-        match Docker::find(&door.options) {
-            Ok(docker) => Some(Self { docker, door }),
-            Err(Unavailable(reason)) => {
-                // Not `eprintln!`, which is seen of failed tests only.
-                writeln!(stderr(), "skipped: {reason}").unwrap();
-                None
-            }
-        }
-    }
-
+impl Case<Docker> {
     fn up(&self) -> anyhow::Result<Served<Container>> {
-        self.docker.up(&self.door.setup)
+        self.driver.up(&self.door.setup)
     }
 
     fn start(&self, settings: &Settings, plugins: &Plugins) -> anyhow::Result<Container> {
-        let Docker { engine, image, .. } = &self.docker;
+        let Docker { engine, image, .. } = &self.driver;
         Container::start(engine, image, &self.door.setup, settings, plugins)
     }
 
@@ -199,7 +180,7 @@ impl Case {
     fn containers(&self) -> HashMap<String, String> {
         let of_ours = HashMap::from([("label", vec![container::LABEL])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&of_ours).build();
-        let docker = self.docker.engine.docker();
+        let docker = self.driver.engine.docker();
         let listed = answer(async { Ok(docker.list_containers(Some(options)).await?) }).unwrap();
         let owned = |labels: Option<HashMap<String, String>>| labels?.remove(container::LABEL);
         listed.into_iter().filter_map(|each| Some((each.id?, owned(each.labels)?))).collect()

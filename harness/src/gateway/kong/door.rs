@@ -1,14 +1,36 @@
 //! For tests of drivers: a config of one route, which answers who has the key, and asking it.
 
 use std::fs;
+use std::io::{Write, stderr};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use tempfile::TempDir;
 
 use super::admin::ask;
-use crate::gateway::{Options, Running, Setup};
+use crate::gateway::{Options, Running, Setup, Unavailable};
 use crate::stack::ANY_PORT;
+
+/// A door, and a driver whose gateway is to keep it.
+pub struct Case<D> {
+    pub driver: D,
+    pub door: Door,
+}
+
+impl<D> Case<D> {
+    /// Nothing where its gateway cannot run.
+    pub fn of(find: fn(&Options) -> Result<D, Unavailable>) -> Option<Self> {
+        let door = Door::new();
+        match find(&door.options) {
+            Ok(driver) => Some(Self { driver, door }),
+            Err(Unavailable(reason)) => {
+                // Not `eprintln!`, which is seen of failed tests only.
+                writeln!(stderr(), "skipped: {reason}").unwrap();
+                None
+            }
+        }
+    }
+}
 
 /// A config in a directory of its own.
 pub struct Door {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use crate::gateway::{Engine, Options, native_library};
+use crate::shipped;
 
 /// Those of a directory, `NAME/handler.lua`, that a Kong is to load.
 #[derive(Clone, Debug)]
@@ -23,7 +24,10 @@ impl Plugins {
     /// # Errors
     /// There is no such directory, or no plugin in it, or no library where one is needed.
     pub fn find(options: &Options, engine: Engine, filters: &Path) -> anyhow::Result<Self> {
-        let directory = options.plugins.clone().unwrap_or_else(|| SOURCES.into());
+        let shipped = || shipped::place("kong/plugins");
+        let directory = options.plugins.clone().or_else(shipped).context(
+            "no kong/plugins above this executable: run the harness of a source tree, or of an unpacked release",
+        )?;
         let within = || format!("no Lua plugins in {}", directory.display());
         let directory = directory.canonicalize().with_context(within)?;
         let mut names = Vec::new();
@@ -66,6 +70,3 @@ impl Plugins {
         format!("bundled,{}", self.names.join(","))
     }
 }
-
-/// `kong/plugins` of the tree that this was built from.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kong/plugins");

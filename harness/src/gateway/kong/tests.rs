@@ -1,7 +1,6 @@
 //! The driver by itself, on a real Kong where there is one.
 
 use std::fs;
-use std::io::{Write, stderr};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 
 use super::admin::ask;
-use super::door::Door;
+use super::door::Case;
 use super::served::Served;
 use super::*;
 use crate::gateway::wait::until;
@@ -20,7 +19,7 @@ use crate::stack::ANY_PORT;
 
 #[test]
 fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     let kong = case.up().unwrap();
     assert_eq!(case.door.ask(&kong, "wrong").0, StatusCode::UNAUTHORIZED);
     assert_eq!(case.door.ask(&kong, "sesame"), (StatusCode::OK, "one".to_owned()));
@@ -32,7 +31,7 @@ fn a_route_is_served_as_the_config_says_and_as_the_next_one_says() {
 
 #[test]
 fn a_config_that_kong_refuses_leaves_the_one_before_in_force() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     let kong = case.up().unwrap();
     case.door.change("two", "open", "nonsense: 1\n");
     let refusal = kong.reload().unwrap_err().to_string();
@@ -42,7 +41,7 @@ fn a_config_that_kong_refuses_leaves_the_one_before_in_force() {
 
 #[test]
 fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     case.door.change("one", "sesame", "nonsense: 1\n");
     let refusal = format!("{:#}", case.up().map(drop).unwrap_err());
     assert!(refusal.starts_with("Kong does not start: error parsing declarative config file"), "{refusal}");
@@ -51,7 +50,7 @@ fn a_config_that_kong_does_not_start_with_is_an_error_that_says_where() {
 
 #[test]
 fn nothing_is_left_after_it() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     let kong = case.up().unwrap();
     let directory = kong.host().directory().path().to_owned();
     let master = fs::read_to_string(directory.join("prefix/pids/nginx.pid")).unwrap();
@@ -74,13 +73,13 @@ fn nothing_is_left_after_it() {
 
 #[test]
 fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     let thief = Mutex::new(None);
     let plugins =
-        Plugins::find(&case.kong.options, case.kong.engine().unwrap(), &case.door.setup.filters).unwrap();
-    let kong = serve(&case.door.setup, &plugins, &case.kong.options, |settings, listeners| {
+        Plugins::find(&case.driver.options, case.driver.engine().unwrap(), &case.door.setup.filters).unwrap();
+    let kong = serve(&case.door.setup, &plugins, &case.driver.options, |settings, listeners| {
         thief.lock().unwrap().get_or_insert_with(|| TcpListener::bind(listeners.proxy).unwrap());
-        Process::start(&case.kong.bin, settings, &plugins)
+        Process::start(&case.driver.bin, settings, &plugins)
     })
     .unwrap();
     assert_ne!(kong.proxy(), thief.into_inner().unwrap().unwrap().local_addr().unwrap());
@@ -89,7 +88,7 @@ fn a_port_that_somebody_else_was_given_is_exchanged_for_another() {
 
 #[test]
 fn an_address_that_is_taken_is_named() {
-    let Some(mut case) = Case::new() else { return };
+    let Some(mut case) = Case::of(Kong::find) else { return };
     let holder = TcpListener::bind(ANY_PORT).unwrap();
     case.door.setup.proxy = holder.local_addr().unwrap();
     let refusal = format!("{:#}", case.up().map(drop).unwrap_err());
@@ -98,7 +97,7 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn workers_read_what_only_their_starter_may_read() {
-    let Some(case) = Case::new() else { return };
+    let Some(case) = Case::of(Kong::find) else { return };
     let kong = case.up().unwrap();
     let workers = kong
         .log()
@@ -114,8 +113,8 @@ fn workers_read_what_only_their_starter_may_read() {
 
 #[test]
 fn settings_of_the_caller_win() {
-    let Some(mut case) = Case::new() else { return };
-    case.kong.options.settings = vec![("nginx_worker_processes".to_owned(), "1".to_owned())];
+    let Some(mut case) = Case::of(Kong::find) else { return };
+    case.driver.options.settings = vec![("nginx_worker_processes".to_owned(), "1".to_owned())];
     let kong = case.up().unwrap();
     assert_eq!(kong.log().matches("start worker process ").count(), 1);
     kong.reload().unwrap();
@@ -123,7 +122,7 @@ fn settings_of_the_caller_win() {
 
 #[test]
 fn the_status_listener_is_where_it_is_asked_for() {
-    let Some(mut case) = Case::new() else { return };
+    let Some(mut case) = Case::of(Kong::find) else { return };
     case.door.setup.status = Some(ANY_PORT);
     let kong = case.up().unwrap();
     let (code, metrics) = ask(kong.status().unwrap(), Request::get("/status"), Bytes::new()).unwrap();
@@ -154,27 +153,8 @@ fn a_lua_plugin_gives_way_to_the_filter_of_its_name() {
     assert_eq!(setting(), "bundled,acts");
 }
 
-/// A door, and a Kong to keep it.
-struct Case {
-    kong: Kong,
-    door: Door,
-}
-
-impl Case {
-    /// Nothing where there is no Kong.
-    fn new() -> Option<Self> {
-        let door = Door::new();
-        match Kong::find(&door.options) {
-            Ok(kong) => Some(Self { kong, door }),
-            Err(Unavailable(reason)) => {
-                // Not `eprintln!`, which is seen of failed tests only.
-                writeln!(stderr(), "skipped: {reason}").unwrap();
-                None
-            }
-        }
-    }
-
+impl Case<Kong> {
     fn up(&self) -> anyhow::Result<Served<Process>> {
-        self.kong.up(&self.door.setup)
+        self.driver.up(&self.door.setup)
     }
 }

@@ -55,9 +55,14 @@ fn line(partition: &Partition, one: &[BTreeSet<usize>; 4], all: [usize; 4]) -> S
         true => "other methods".to_owned(),
         false => methods[index].clone(),
     };
-    let path = |index: usize| match paths[index].strip_prefix('/') {
-        Some(OTHER) => "other paths".to_owned(),
-        _ => format!("{}…", paths[index]),
+    // A path that has one below it beside it is meant to its end.
+    let below = format!("/{OTHER}");
+    let is_whole = |path: &str| paths.contains(&(path.trim_end_matches('/').to_owned() + &below));
+    let path = |index: usize| match paths[index].strip_suffix(&below) {
+        Some("") => "other paths".to_owned(),
+        Some(above) => format!("{above}/…"),
+        None if is_whole(&paths[index]) => paths[index].clone(),
+        None => format!("{}…", paths[index]),
     };
     let host = |index: usize| match hosts[index].as_str() {
         OTHER => "other hosts".to_owned(),

@@ -76,6 +76,7 @@ pub(super) fn why(condition: &Condition, holds: bool, who: &Who, request: &Reque
             format!("groups: {who_asks} is in {groups}, {but} of which is wanted: {}", listed(wanted))
         }
         "methods" => format!("methods: {} {is} one of {}", request.method, listed(wanted)),
+        "paths" => format!("paths: {} {is} one of {}", request.path(), listed(wanted)),
         "path_prefix" => {
             format!("path_prefix: {} {is} within {}", request.path(), wanted.as_str().unwrap_or_default())
         }

@@ -32,7 +32,7 @@ impl Role {
             Self::Consumers => &["username", "id", "custom_id", "groups", "keys"],
             Self::Deny => &["status", "message"],
             Self::Keys => &["id", "sha256", "not_before", "not_after"],
-            Self::Match => &["consumers", "groups", "methods", "path_prefix", "hosts", "headers"],
+            Self::Match => &["consumers", "groups", "methods", "paths", "path_prefix", "hosts", "headers"],
             Self::Other => &[],
             Self::Policy => &[
                 "authentication",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes what is in the module, the library and the harness, as CycloneDX: harness/sbom.sh EPOCH DIRECTORY
+# Writes what is in the module, the library and the harness, as CycloneDX: release/sbom.sh EPOCH DIRECTORY
 #
 # By cargo-cyclonedx, which is built from its own lock file into target/tools: minutes, once.
 set -euo pipefail
