@@ -16,6 +16,16 @@ pub struct Ask {
     pub bytes: Vec<u8>,
 }
 
+impl Ask {
+    /// Its headers, and its query with the `?`.
+    pub fn head(&self) -> (String, String) {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let (line, headers) = text.split_once("\r\n").unwrap();
+        let target = line.split(' ').nth(1).unwrap();
+        (headers.to_owned(), target.find('?').map_or("", |at| &target[at..]).to_owned())
+    }
+}
+
 /// Why an answer may be other than before, and what it is then.
 #[derive(Clone, Copy)]
 pub struct Difference {

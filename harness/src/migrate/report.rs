@@ -26,6 +26,9 @@ pub struct Entry {
     /// In the old document: `services[0].plugins[1]`.
     pub path: String,
     pub message: String,
+    /// In how many further places it is the same.
+    #[serde(skip_serializing_if = "is_none")]
+    pub more: usize,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
@@ -89,7 +92,7 @@ impl<'d> Notes<'d> {
         };
         let file = document.map(|document| document.name.clone()).unwrap_or_default();
         let line = Some(at.line).filter(|line| *line > 0 && !path.is_empty());
-        let entry = Entry { outcome, file, line, path, message, help };
+        let entry = Entry { outcome, file, line, path, message, more: 0, help };
         // What is said of many routes' one plugin is said once.
         if !self.entries.contains(&entry) {
             self.entries.push(entry);
@@ -99,7 +102,23 @@ impl<'d> Notes<'d> {
     /// All of it, by outcome and by where it stands.
     pub(super) fn report(mut self, source: Source) -> Report {
         self.entries.sort_by(|a, b| (a.outcome, &a.file, a.line).cmp(&(b.outcome, &b.file, b.line)));
-        Report { source, entries: self.entries }
+        let mut entries: Vec<Entry> = Vec::with_capacity(self.entries.len());
+        let mut first = HashMap::new();
+        for entry in self.entries {
+            // There may be very many keys without an id.
+            let same = (entry.outcome == Outcome::Differs).then(|| (entry.file.clone(), entry.message.clone()));
+            match same.as_ref().and_then(|same| first.get(same)) {
+                Some(index) => {
+                    let earlier: &mut Entry = &mut entries[*index];
+                    earlier.more += 1;
+                }
+                None => {
+                    same.map(|same| first.insert(same, entries.len()));
+                    entries.push(entry);
+                }
+            }
+        }
+        Report { source, entries }
     }
 }
 
@@ -131,13 +150,18 @@ pub fn text(report: &Report) -> String {
         }
         let _ = writeln!(out, "\n{title}");
         for (place, entry) in rows {
-            let _ = writeln!(out, "  {place:width$}  {}", visible(&entry.message));
+            let more = if entry.more > 0 { format!(" (and in {} places more)", entry.more) } else { String::new() };
+            let _ = writeln!(out, "  {place:width$}  {}{more}", visible(&entry.message));
             if let Some(help) = &entry.help {
                 let _ = writeln!(out, "  {:width$}  to do: {}", "", visible(help));
             }
         }
     }
     out
+}
+
+fn is_none(more: &usize) -> bool {
+    *more == 0
 }
 
 fn place(entry: &Entry) -> String {

@@ -54,7 +54,7 @@ fn what_envoy_answered_is_answered_after() {
         for ((name, bytes, differs), before) in asks.iter().zip(&before) {
             let came = ask(&stack, running.proxy(), bytes);
             match differs {
-                None => assert_eq!(came, *before, "{}: {name}", gateway.name()),
+                None => assert_eq!(came, hidden(name, before.clone()), "{}: {name}", gateway.name()),
                 Some(owed) => {
                     assert_ne!(came, *before, "{}: {name}: differs no longer", gateway.name());
                     assert_eq!((came.status, came.heard), (*owed, None), "{}: {name}", gateway.name());
@@ -62,6 +62,17 @@ fn what_envoy_answered_is_answered_after() {
             }
         }
     }
+}
+
+/// Envoy forgets to hide keys on routes with settings of their own.
+fn hidden(name: &str, mut before: Became) -> Became {
+    if let Some((_, _, uri, key)) = &mut before.heard
+        && ["/vets/", "/own"].iter().any(|route| name.contains(route))
+    {
+        *key = false;
+        uri.truncate(uri.find("&api_key=").unwrap_or(uri.len()));
+    }
+    before
 }
 
 /// Name, bytes, and the status where it is to be another one.
@@ -125,7 +136,7 @@ fn ask(stack: &Stack, to: SocketAddr, bytes: &[u8]) -> Became {
 
 #[test]
 fn what_cannot_be_mapped_is_closed_or_nothing_comes_out() {
-    let old = OLD.replace("<key of ", "").replace('>', "");
+    let old = OLD.replace("<key of ", "").replace('>', "").replace("UPSTREAM", "5443");
     let rows = [
         // What is closed with its route, and what no config comes out for.
         ("key_sources: [{header: X-API-Key}]", "key_sources: [{header: Authorization}]", true),
@@ -146,7 +157,7 @@ fn what_cannot_be_mapped_is_closed_or_nothing_comes_out() {
             "          - {name: rbac, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC}}\n          - name: router",
             false,
         ),
-        ("match: {prefix: /anything/open}", "match: {prefix: /anything/exact/open}", false),
+        ("{name: rest, match: {prefix: /}", "{name: rest, match: {prefix: /anything/vets/special}", false),
     ];
     for (from, to, comes_out) in rows {
         assert!(old.contains(from), "{from}");
@@ -169,7 +180,7 @@ fn no_client_may_write_what_envoy_wrote() {
     let old = OLD
         .replace("<key of ", "")
         .replace('>', "")
-        .replace("forwarding: {hide", "forwarding: {header: x-client-id, hide");
+        .replace("UPSTREAM", "5443").replace("forwarding: {hide", "forwarding: {header: x-client-id, hide");
     let said = of(&old, &[]);
     assert_eq!(said.code, 1, "{}", said.err);
     assert!(said.err.contains("no x-client-id any more"), "{}", said.err);

@@ -12,7 +12,6 @@ use std::path::Path;
 
 use super::declarative::config;
 use super::report::{Notes, Outcome};
-use super::result::File;
 use super::{Migration, Refused, Source};
 use crate::document::{Node, Value};
 use crate::policy::Document;
@@ -45,7 +44,8 @@ pub(super) fn migrate(documents: &[Document], certificates: Option<&Path>) -> Re
     let people = consumers::read(root, &mut notes);
     let mut upstreams = Upstreams::new(root, certificates);
     let routes = routes::read(root, &people, &mut upstreams, &mut notes)?;
-    if !routes.iter().any(|(_, route)| route.is_guarded()) {
+    let asks = |list_name: &str| list(root, list_name).iter().any(|one| one.get("plugins").is_some_and(|all| all.get("key-auth").is_some()));
+    if !["plugin_configs", "routes", "services"].into_iter().any(asks) {
         return Err(Refused::Unusable("no route has key-auth: nothing to do".to_owned()));
     }
     let Upstreams { services, files, .. } = upstreams;
@@ -58,7 +58,6 @@ pub(super) fn migrate(documents: &[Document], certificates: Option<&Path>) -> Re
     if !whole {
         return Ok(Migration { config: None, secret: None, files: Vec::new(), report });
     }
-    let files: Vec<File> = files;
     Ok(Migration { files, ..Migration::of(&config(&services, &routes), report)? })
 }
 

@@ -174,6 +174,10 @@ impl<'d> Reader<'_, 'd> {
         if take("key_sources").is_none_or(|sources| sources.items().is_empty()) {
             consumers.clear();
         }
+        if let Some(overriding) = overriding.filter(|own| own.get("forwarding").is_none() && take("forwarding").is_some()) {
+            let message = "forwarding holds here too, which Envoy forgets where a route has settings of its own";
+            self.notes.add(Outcome::Differs, overriding, message);
+        }
         if let Some(forwarding) = take("forwarding") {
             policy.hide_credentials = is_true(forwarding.get("hide_credentials")).then_some(true);
             let header = text(forwarding, "header");

@@ -70,8 +70,20 @@ pub(super) fn migrate(
     }
     placing::put(&setup, &guards, &policies, &people, &mut rewrite, &mut notes);
     rewrite::say_what_is_lost(documents, &setup, &mut notes);
+    say_of_all(documents, engine, &mut notes);
     guards::take_out(&setup, &guards, &staying, &mut rewrite, &mut notes);
     Migration::of(&rewrite.document(documents, &setup), notes.report(source))
+}
+
+/// What is other wherever a policy decides.
+fn say_of_all<'d>(documents: &'d [Document], engine: Option<Engine>, notes: &mut Notes<'d>) {
+    let Some(document) = documents.first() else { return };
+    let message = "what a client says of X-Consumer-…, X-Credential-Identifier and X-Anonymous-Consumer never passes";
+    notes.add(Outcome::Differs, &document.root, message);
+    if engine != Some(Engine::Native) {
+        let message = "with the filter, a refusal ends with a line feed and has a header Via";
+        notes.add(Outcome::Differs, &document.root, message);
+    }
 }
 
 /// `None`: it stays, and it has been said why.
