@@ -17,7 +17,7 @@ RELEASE = kong-upstream-mtls-$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.t
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native deny fuzz sbom reproducible
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -131,3 +131,7 @@ deny:
 ## fuzz: every target for an hour, or SECONDS; TARGETS names some
 fuzz: filter
 	fuzz/fuzz.sh $(or $(SECONDS),3600) $(TARGETS)
+
+## mutants: the policy's core, changed in one place after another: its tests have to notice; an hour and more
+mutants:
+	filter/mutants.sh

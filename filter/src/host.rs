@@ -125,6 +125,9 @@ impl Exchange {
                 abi::set_request_header(name.as_str(), value.as_bytes())?;
             }
         }
+        if let Some(cookies) = &allow.edits.cookies {
+            abi::set_request_header("Cookie", cookies)?;
+        }
         match (&allow.edits.target, self.host) {
             (None, _) => (),
             (Some(target), Host::Envoy) => {

@@ -42,13 +42,43 @@ fn a_key_is_found_in_the_body_after_header_and_query_and_hidden_there() {
 }
 
 #[test]
+fn a_body_is_not_looked_at_where_no_key_may_be_in_it() {
+    let document = format!(
+        r#"{{"key_names":["k"],"hide_credentials":true,
+            "consumers":[{{"username":"ann","keys":[{{"id":"1","sha256":"{ANN}"}}]}}]}}"#
+    );
+    let policy = Policy::compile_for(&NATIVE, document.as_bytes()).unwrap();
+    assert!(!policy.wants().body);
+    let body = [(&b"k"[..], &b"ann"[..])];
+    assert!(matches!(policy.decide(request("", &body)), Decision::Refuse(_)));
+    match policy.decide(request("k=ann", &body)) {
+        Decision::Allow(allow) => assert!(!allow.edits.hide_in_body),
+        Decision::Refuse(refusal) => panic!("{}", refusal.reason),
+    }
+}
+
+#[test]
+fn the_gateway_is_asked_only_where_the_policy_says_so() {
+    let rows = [
+        ("{}", false),
+        (r#"{"authentication":"api_key"}"#, false),
+        (r#"{"authentication":"gateway"}"#, true),
+    ];
+    for (document, owed) in rows {
+        assert_eq!(Policy::compile(document.as_bytes()).unwrap().asks_the_gateway(), owed, "{document}");
+    }
+}
+
+#[test]
 fn consumers_may_come_from_a_file_and_rules_are_held_against_them() {
     let consumers = Consumers::compile(
-        format!(r#"{{"consumers":[{{"username":"ann","groups":["vets"],"keys":[{{"id":"1","sha256":"{ANN}"}}]}}]}}"#)
-            .as_bytes(),
+        format!(
+            r#"{{"consumers":[{{"username":"ann","groups":["vets"],"keys":[{{"id":"1","sha256":"{ANN}"}},{{"id":"2","sha256":"{OTHER}"}}]}}]}}"#
+        )
+        .as_bytes(),
     )
     .unwrap();
-    assert_eq!(consumers.keys(), 1);
+    assert_eq!(consumers.keys(), 2);
     let host = Host { consumers_file: ConsumersFile::Read(&consumers), ..NATIVE };
     let with = |rest: &str| {
         let document = format!(r#"{{"consumers_file":"/etc/consumers.yml"{rest}}}"#);
@@ -106,6 +136,8 @@ fn request<'r>(query: &'r str, body: &'r [Header<'r>]) -> Request<'r, [Header<'r
     let target = Target { path: b"/", query: Some(query.as_bytes()) };
     Request { method: b"POST", authority: b"localhost", target, headers: [], body, established: None, now: 0 }
 }
+
+const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// SHA-256 of `ann`.
 const ANN: &str = "49915e0d7d4b402e3017d010bc1c0e83cac6c797d6c16e66340fe3268693a6a1";

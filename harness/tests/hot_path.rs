@@ -31,11 +31,35 @@ fn what_is_as_it_should_be_is_not_written_again() {
     assert!(!calls.iter().any(|(name, _)| name == "proxy_replace_header_map_value"), "{calls:?}");
 }
 
+#[test]
+fn what_is_left_of_cookies_is_one_host_call_more() {
+    let told = r#""key_authorization":"Bearer","key_cookies":["k"],"#;
+    let owed = |written| {
+        [
+            ("proxy_get_header_map_pairs", 1),
+            ("proxy_get_property", 2),
+            ("proxy_replace_header_map_value", written),
+        ]
+    };
+    for (headers, written) in [
+        ([("cookie", "a=1; k=key-0"), ("x-a", "1")], 3),
+        ([("cookie", "k=key-0"), ("x-a", "1")], 2),
+        ([("cookie", "a=1"), ("authorization", "bearer key-0")], 2),
+    ] {
+        assert_eq!(calls_of(1, told, &headers), (true, owed(written).map(named).to_vec()), "{headers:?}");
+    }
+}
+
 /// Whether a request with these headers passes, and the host calls that it cost, by name.
 fn calls(keys: usize, headers: &[(&str, &str)]) -> (bool, Vec<(String, u32)>) {
+    calls_of(keys, "", headers)
+}
+
+/// Likewise under a policy with something more.
+fn calls_of(keys: usize, more: &str, headers: &[(&str, &str)]) -> (bool, Vec<(String, u32)>) {
     let filters = Filters::load(&harness::gateway::filters().unwrap()).unwrap();
     let worker = Worker::new(&filters, Kong);
-    let root = worker.configure("mtls-policy", policy(keys).into_bytes()).unwrap();
+    let root = worker.configure("mtls-policy", policy(keys, more).into_bytes()).unwrap();
     let mut sent: Headers = [(":method", "GET"), (":path", "/"), (":authority", "localhost")]
         .iter()
         .chain(headers)
@@ -57,7 +81,7 @@ fn named((name, count): (&str, u32)) -> (String, u32) {
     (name.to_owned(), count)
 }
 
-fn policy(keys: usize) -> String {
+fn policy(keys: usize, more: &str) -> String {
     let mut consumers = String::new();
     for number in 0..keys {
         let comma = if number > 0 { "," } else { "" };
@@ -68,7 +92,7 @@ fn policy(keys: usize) -> String {
         consumers += r#""}]}"#;
     }
     format!(
-        r#"{{"key_names":["X-API-Key"],"hide_credentials":true,"client_certificate":"c","consumers":[{consumers}]}}"#
+        r#"{{{more}"key_names":["X-API-Key"],"hide_credentials":true,"client_certificate":"c","consumers":[{consumers}]}}"#
     )
 }
 
@@ -80,7 +104,9 @@ impl Properties for Kong {
     fn get(&mut self, path: &str) -> Option<Vec<u8>> {
         match path {
             "ngx.upstream_uri" => Some(b"/".to_vec()),
-            "kong.mtls_policy.allow.c\nx-api-key" => Some(b"done".to_vec()),
+            "kong.mtls_policy.allow.c\nx-api-key"
+            | "kong.mtls_policy.allow.c\ncookie"
+            | "kong.mtls_policy.allow.c\nauthorization" => Some(b"done".to_vec()),
             _ => None,
         }
     }

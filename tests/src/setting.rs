@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, Once};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::cases::{Outcome, http};
@@ -229,6 +230,17 @@ impl Setting {
         while !so() {
             assert!(Instant::now() < deadline, "waited in vain: {what}; the gateway's log:\n{}", self.log());
         }
+    }
+
+    /// Asks until it is so in every worker of the gateway. They are asked by several at once: those that ask in turn may
+    /// all be answered by the worker that has just become idle.
+    pub fn wait_until_everywhere(&self, what: &str, so: impl Fn() -> bool + Sync) {
+        self.wait_until(what, || {
+            thread::scope(|scope| {
+                let askers: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..5).all(|_| so()))).collect();
+                askers.into_iter().all(|asker| asker.join().unwrap())
+            })
+        });
     }
 }
 

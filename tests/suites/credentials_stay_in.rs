@@ -7,9 +7,12 @@ tests![
     hiding_a_query_key_leaves_the_other_arguments_byte_for_byte,
     a_key_is_left_where_it_is_unless_it_is_to_be_hidden,
     behind_any_number_of_arguments_a_key_is_found_and_hidden,
+    behind_any_number_of_cookies_a_key_is_found_and_hidden,
 ];
 
 const POLICY: &str = "key_names: [X-API-Key, api-token]
+key_authorization: Bearer
+key_cookies: [session]
 anonymous: guest
 client_certificate: kong-client";
 
@@ -17,6 +20,7 @@ fn a_hidden_key_reaches_no_upstream_from_any_place() {
     let setting = Setting::new(POLICY);
     let key = setting.key("model-citizen");
     let wrong = "wrong-key-of-nobody";
+    let (behind, among) = (format!("Bearer {key}"), format!("a=1; session={key}; b=2"));
     // Target, headers, and who the upstream hears is calling.
     let rows = [
         ("header", "/dogs/anything".to_owned(), vec![("X-API-Key", key.as_str())]),
@@ -29,6 +33,13 @@ fn a_hidden_key_reaches_no_upstream_from_any_place() {
         ("wrong key in the query", format!("/dogs/anything?api-token={wrong}"), vec![]),
         ("twice, so anonymous", "/dogs/anything".to_owned(), vec![("X-API-Key", &key), ("X-API-Key", wrong)]),
         ("twice in the query", format!("/dogs/anything?X-API-Key={key}&X-API-Key={wrong}"), vec![]),
+        ("behind a scheme", "/dogs/anything".to_owned(), vec![("Authorization", &behind)]),
+        ("in a cookie", "/dogs/anything".to_owned(), vec![("Cookie", &among)]),
+        (
+            "all at once",
+            format!("/dogs/anything?api-token={key}"),
+            vec![("X-API-Key", &key), ("Authorization", &behind), ("Cookie", &among), ("Cookie", &among)],
+        ),
     ];
     for (place, target, headers) in rows {
         let answer = raw::get(setting.proxy(), &target, &headers);
@@ -81,6 +92,31 @@ fn behind_any_number_of_arguments_a_key_is_found_and_hidden() {
                 "{number}: {}",
                 answer.body
             );
+        }
+    }
+}
+
+fn behind_any_number_of_cookies_a_key_is_found_and_hidden() {
+    let setting = Setting::new(POLICY);
+    let key = setting.key("model-citizen");
+    for number in [10, 100, 1_000] {
+        let many = "a=1; ".repeat(number);
+        for (keys, owed) in [
+            (format!("{many}session={key}"), "model-citizen"),
+            (format!("session={key}; {many}session=wrong"), "guest"),
+            (format!("{many}b={}; session={key}", "x".repeat(10 * number)), "model-citizen"),
+        ] {
+            let answer = raw::get(setting.proxy(), "/dogs/anything", &[("Cookie", &keys)]);
+            if matches!(answer.status, 400 | 431) {
+                // Longer than this server takes.
+                assert!(number > 100, "{number}: {answer:?}");
+                continue;
+            }
+            assert_eq!(answer.status, 200, "{number}: {answer:?}");
+            let seen = &answer.body;
+            assert!(!seen.contains(&key) && !seen.contains("wrong"), "{number}: {seen}");
+            assert!(seen.contains(&format!("[\"x-consumer-username\",\"{owed}\"]")), "{number}: {seen}");
+            assert_eq!(seen.matches("a=1").count(), number, "{number}: {seen}");
         }
     }
 }

@@ -12,7 +12,9 @@ tests![
     a_private_key_is_told_nobody_whatever_is_wrong_with_it
 ];
 
-const POLICY: &str = "client_certificate: kong-client
+const POLICY: &str = "key_authorization: Bearer
+key_cookies: [session]
+client_certificate: kong-client
 rules:
 - {match: {consumers: [intern]}, deny: {message: no interns}}
 - {match: {methods: [PUT]}, client_certificate: nobody-has-it}";
@@ -29,6 +31,9 @@ fn an_api_key_is_told_nobody_whatever_becomes_of_it() {
                 format!("X-API-Key: {key}"),
                 format!("X-API-Key: {key}\r\nX-API-Key: {key}"),
                 format!("X_API_Key: {key}"),
+                format!("Authorization: Bearer {key}"),
+                format!("Authorization: Bearer\t{key}\r\nCookie: a=1; session={key}"),
+                format!("Cookie: session={key}; session={key}"),
             ] {
                 told += &ask(&setting, method, "/dogs/anything", &headers);
             }

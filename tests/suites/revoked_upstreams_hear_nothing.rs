@@ -112,7 +112,7 @@ fn list(authority: &Authority, revoked: &[&Certificate]) -> String {
 
 /// From each of the gateway's workers, in the end.
 fn answers(setting: &Setting, owed: u16) {
-    setting.wait_until(&format!("every worker answers {owed}"), || (0..20).all(|_| ask(setting) == owed));
+    setting.wait_until_everywhere(&format!("every worker answers {owed}"), || ask(setting) == owed);
 }
 
 fn ask(setting: &Setting) -> u16 {

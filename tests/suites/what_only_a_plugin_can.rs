@@ -51,10 +51,8 @@ fn consumers_come_from_a_file_and_a_new_one_takes_over() {
 
     case.put(&["vet"]);
     case.setting.wait_until("the new file is in force", || status("/dogs/anything", "vet") == 200);
-    case.setting.wait_until("in every worker", || {
-        (0..20).all(|_| {
-            ["/dogs/anything", "/cats/anything"].iter().all(|route| status(route, "model-citizen") == 401)
-        })
+    case.setting.wait_until_everywhere("in every worker", || {
+        ["/dogs/anything", "/cats/anything"].iter().all(|route| status(route, "model-citizen") == 401)
     });
 }
 
@@ -200,9 +198,8 @@ services:
         ));
         let case = Self { setting, file, _directory: directory };
         case.put(who);
-        case.setting.wait_until("the file is in force", || {
-            let of_each = |_| case.setting.get("/cats/anything").key(who[0]).send().status == 200;
-            (0..20).all(of_each)
+        case.setting.wait_until_everywhere("the file is in force", || {
+            case.setting.get("/cats/anything").key(who[0]).send().status == 200
         });
         case
     }

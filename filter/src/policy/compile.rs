@@ -2,16 +2,15 @@
 
 mod consumers;
 mod host;
+mod places;
 mod rules;
 mod shared;
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use serde_json::value::RawValue;
 
 use super::config::{Authentication, Config};
-use super::credential::Places;
 use super::decide::{Asks, Keys, Policy};
 use super::decision::CertificateName;
 use super::problem::{Problem, Problems};
@@ -57,6 +56,8 @@ impl Compiler<'_> {
             key_in_header,
             key_in_query,
             key_in_body,
+            key_authorization,
+            key_cookies,
             hide_credentials,
             run_on_preflight,
             realm,
@@ -83,6 +84,8 @@ impl Compiler<'_> {
                     ("key_in_header", key_in_header.is_some()),
                     ("key_in_query", key_in_query.is_some()),
                     ("key_in_body", key_in_body.is_some()),
+                    ("key_authorization", key_authorization.is_some()),
+                    ("key_cookies", key_cookies.is_some()),
                     ("hide_credentials", hide_credentials.is_some()),
                     ("run_on_preflight", run_on_preflight.is_some()),
                     ("realm", realm.is_some()),
@@ -96,7 +99,8 @@ impl Compiler<'_> {
                 Asks::Gateway
             }
             Authentication::ApiKey => {
-                let places = self.places(key_names, key_in_header, key_in_query, key_in_body);
+                let of_names = [key_in_header, key_in_query, key_in_body];
+                let places = self.places(key_names, of_names, key_authorization, key_cookies);
                 if consumers_file.is_some() && !own.all().is_empty() {
                     self.refuse("consumers_file", "is there beside consumers; leave one out");
                 }
@@ -109,48 +113,23 @@ impl Compiler<'_> {
                 if let Some(realm) = &realm {
                     self.header_text("realm", realm);
                 }
+                // What a client can answer to (RFC 9110, section 11.6.1); key-auth's own word where it cannot.
+                let scheme = places.authorization.as_deref().unwrap_or("Key");
+                let challenge = match realm {
+                    Some(realm) => format!("{scheme} realm=\"{realm}\"").into(),
+                    None => scheme.into(),
+                };
                 Asks::Keys(Box::new(Keys {
                     places,
                     hide: hide_credentials.unwrap_or(false),
                     preflight_passes: !run_on_preflight.unwrap_or(true),
-                    challenge: realm.map_or("Key".into(), |realm| format!("Key realm=\"{realm}\"").into()),
+                    challenge,
                     anonymous,
                     keyring,
                 }))
             }
         };
         Policy::new(asks, rules)
-    }
-
-    fn places(
-        &mut self,
-        names: Option<Vec<String>>,
-        header: Option<bool>,
-        query: Option<bool>,
-        body: Option<bool>,
-    ) -> Places {
-        let names = names.unwrap_or_else(|| vec!["apikey".to_owned()]);
-        if names.is_empty() {
-            self.refuse("key_names", "is empty; leave it out for [apikey]");
-        }
-        let mut seen = BTreeSet::new();
-        for (at, name) in names.iter().enumerate() {
-            let path = format!("key_names[{at}]");
-            if !is_token(name) {
-                self.refuse(
-                    &path,
-                    format!("{name:?} is no header name: letters, digits and !#$%&'*+-.^_`|~"),
-                );
-            } else if !seen.insert(name.to_ascii_lowercase()) {
-                self.refuse(&path, format!("{name:?} is there twice"));
-            }
-        }
-        let (in_header, in_query) = (header.unwrap_or(true), query.unwrap_or(true));
-        let in_body = body.unwrap_or(false);
-        if !in_header && !in_query && !in_body {
-            self.refuse("key_in_query", "with key_in_header off too, a key could be nowhere");
-        }
-        Places { names: boxed(names), in_header, in_query, in_body }
     }
 
     fn certificate(&mut self, at: &str, name: &str) -> Option<CertificateName> {

@@ -23,11 +23,16 @@ pub struct Config {
     /// Look for the key in the body too, which is read whole for that. Default: false. With the native plugin only: a
     /// filter sees no body before it has to decide.
     pub key_in_body: Option<bool>,
-    /// Take every configured key name out of the request before it goes upstream. Default: false.
+    /// Scheme under which the header Authorization may hold the key, such as Bearer. Looked for after key_names.
+    /// Default: none.
+    pub key_authorization: Option<String>,
+    /// Names of the cookies that may hold the key, in order. Looked for last. Default: none.
+    pub key_cookies: Option<Vec<String>>,
+    /// Take keys out of the request before it goes upstream, from every place where one is looked for. Default: false.
     pub hide_credentials: Option<bool>,
     /// Ask OPTIONS requests for a key too. Default: true.
     pub run_on_preflight: Option<bool>,
-    /// Realm in WWW-Authenticate. Default: none.
+    /// Realm in WWW-Authenticate, behind the scheme of key_authorization, or Key. Default: none.
     pub realm: Option<String>,
     /// Username of the consumer that stands for requests without a valid key. Default: they are refused.
     pub anonymous: Option<String>,

@@ -1,7 +1,5 @@
 //! What becomes of a request.
 
-use std::fmt;
-
 use super::caller::Caller;
 use super::identity::Edits;
 use super::refusal::Refusal;
@@ -40,11 +38,5 @@ impl CertificateName {
 
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Display for CertificateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::caller::Caller;
+use super::cookie;
 use super::credential::{Places, same_header};
 use super::request::{Header, View};
 
@@ -13,6 +14,8 @@ pub struct Edits<'a> {
     /// The target without hidden keys; `None`: as it is. On Kong the target is the property `ngx.upstream_uri`,
     /// elsewhere `:path`.
     pub target: Option<Vec<u8>>,
+    /// The header `Cookie` without hidden keys, to be set after it was removed; `None`: nothing is to be set.
+    pub cookies: Option<Vec<u8>>,
     /// Whether every field of the body that may hold a key has to go.
     pub hide_in_body: bool,
 }
@@ -31,6 +34,8 @@ impl<'a> Edits<'a> {
     /// `hidden`: where keys may be, if they are to be hidden.
     pub(super) fn of(caller: &Caller<'a>, request: &View<'a>, hidden: Option<&Places>) -> Self {
         let identity = identity(caller, request);
+        let cookies = hidden.and_then(|places| places.without_cookies(request));
+        let is_cookie = |name: &[u8]| name.eq_ignore_ascii_case(cookie::HEADER.as_bytes());
         let mut headers = SmallVec::new();
         for (number, &(name, value)) in request.headers.iter().enumerate() {
             let ours =
@@ -39,6 +44,7 @@ impl<'a> Edits<'a> {
                 // What is said once, truly and in our spelling may stay.
                 Some(ours) => !is_said(request.headers[number], identity[ours], ours, &request.headers),
                 None if is_about_consumers(name) => !is_groups(name, value, caller),
+                None if cookies.is_some() && is_cookie(name) => true,
                 None => hidden.is_some_and(|places| places.is_header(name)),
             };
             let told = || headers.contains(&Edit::Remove(name));
@@ -55,7 +61,8 @@ impl<'a> Edits<'a> {
             }
         }
         let target = hidden.and_then(|places| places.without(request.target));
-        Self { headers, target, hide_in_body: hidden.is_some_and(|places| places.in_body) }
+        let cookies = cookies.filter(|cookies| !cookies.is_empty());
+        Self { headers, target, cookies, hide_in_body: hidden.is_some_and(|places| places.in_body) }
     }
 }
 

@@ -232,6 +232,31 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_has_just_the_ids_that_were_written() {
+        for (id, custom_id) in [(None, None), (Some("7"), None), (None, Some("x")), (Some("7"), Some("x"))] {
+            let consumer =
+                Consumer::new("ann".into(), id.map(Into::into), custom_id.map(Into::into), [].into());
+            assert_eq!((consumer.id(), consumer.custom_id()), (id, custom_id));
+        }
+    }
+
+    #[test]
+    fn a_table_is_as_large_as_it_has_to_be_and_at_most_seven_eighths_full() {
+        for (entries, places) in [(0, 1), (6, 8), (7, 16), (14, 32), (1_000, 2_048)] {
+            assert_eq!(Table::for_so_many(entries).0.len(), places, "{entries}");
+        }
+        let mut keyring = Growing::with_capacity(6);
+        keyring.consumer(Consumer::new("ann".into(), None, None, [].into()));
+        let mut places = Vec::new();
+        for number in 0..8_u8 {
+            let key = Key { id: number.to_string().into(), validity: None };
+            assert!(keyring.key(Digest::of(&[number]), key).is_ok());
+            places.push(keyring.table.0.len());
+        }
+        assert_eq!(places, [8, 8, 8, 8, 8, 8, 8, 32]);
+    }
+
+    #[test]
     fn of_many_keys_each_is_found_and_no_other() {
         for expected in [0, 1, 1_000] {
             let mut keyring = Growing::with_capacity(expected);

@@ -11,6 +11,7 @@
 mod caller;
 mod compile;
 mod config;
+mod cookie;
 mod credential;
 mod decide;
 mod decision;

@@ -142,6 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_path_in_its_one_spelling_is_not_copied() {
+        for (path, as_it_is) in [
+            ("/a/b", true),
+            ("/a.b/c-d_e~f", true),
+            ("/", false),
+            ("/a/", false),
+            ("/a//b", false),
+            ("/a/.b", false),
+            ("/a b", false),
+        ] {
+            assert_eq!(matches!(canonical(path.as_bytes()), Ok(Cow::Borrowed(_))), as_it_is, "{path}");
+        }
+    }
+
+    #[test]
     fn a_prefix_ends_where_a_segment_ends() {
         let rows = [
             ("/api/dogs", "/api/dogs", true),

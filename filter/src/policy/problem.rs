@@ -102,5 +102,48 @@ mod tests {
         assert_eq!(did_you_mean("key_nmaes", ["key_names"]), " (did you mean \"key_names\"?)");
         assert_eq!(did_you_mean("vets", ["vet"]), " (did you mean \"vet\"?)");
         assert_eq!(did_you_mean("BREW", methods), "");
+        // A third of a word's letters may be wrong.
+        assert_eq!(
+            did_you_mean("hid_credential", ["hide_credentials"]),
+            " (did you mean \"hide_credentials\"?)"
+        );
+        assert_eq!(did_you_mean("abcxyz", ["abcdef"]), "");
+    }
+
+    #[test]
+    fn what_is_longer_than_any_typo_is_compared_with_nothing() {
+        let word = "x".repeat(LONGEST_TYPO);
+        assert_eq!(did_you_mean(&word, [&*word]), format!(" (did you mean {word:?}?)"));
+        assert_eq!(did_you_mean(&format!("{word}x"), [&*word]), "");
+        assert_eq!(did_you_mean(&format!("{word}xx"), [&*word]), "");
+    }
+
+    #[test]
+    fn a_distance_counts_letters() {
+        let rows = [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("a", "ab", 1),
+            ("ab", "b", 1),
+            ("ab", "ba", 1),
+            ("abcd", "abdc", 1),
+            ("abcd", "acbd", 1),
+            ("aab", "aba", 1),
+            ("ca", "abc", 3),
+            ("abc", "xyz", 3),
+            ("kitten", "sitting", 3),
+        ];
+        for (a, b, owed) in rows {
+            assert_eq!((distance(a, b), distance(b, a)), (owed, owed), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_told() {
+        let problem = |path: &str| Problem { path: path.to_owned(), message: "is missing".to_owned() };
+        let problems = Problems(vec![problem("a"), problem("b"), problem("")]);
+        assert_eq!(problems.iter().map(|problem| &*problem.path).collect::<Vec<_>>(), ["a", "b", ""]);
+        assert_eq!(problems.to_string(), "a: is missing\nb: is missing\nis missing");
     }
 }

@@ -42,7 +42,8 @@ fn raw(query: &[u8]) -> impl Iterator<Item = &[u8]> {
     query.split(|byte| *byte == b'&')
 }
 
-fn halves(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
+/// What stands before and behind the first `=`.
+pub(super) fn halves(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     match argument.iter().position(|byte| *byte == b'=') {
         Some(at) => (&argument[..at], Some(&argument[at + 1..])),
         None => (argument, None),

@@ -76,7 +76,18 @@ struct Sections<'d> {
 impl<'d> Sections<'d> {
     /// `None` and a problem where it is no JSON.
     fn of(document: &'d [u8], problems: &mut Vec<Problem>) -> Option<Self> {
-        let error = match serde_json::from_slice::<Self>(document) {
+        let mut refuse = |error: &dyn fmt::Display| {
+            problems.push(Problem { path: String::new(), message: format!("not JSON: {error}") });
+        };
+        // All JSON is read from text: from bytes it would be read by another copy of the same code.
+        let document = match str::from_utf8(document) {
+            Ok(document) => document,
+            Err(error) => {
+                refuse(&error);
+                return None;
+            }
+        };
+        let error = match serde_json::from_str::<Self>(document) {
             // Kong fills in nulls.
             Ok(Self { consumers, others }) => {
                 return Some(Self { consumers: consumers.filter(|section| section.get() != "null"), others });
@@ -84,9 +95,9 @@ impl<'d> Sections<'d> {
             Err(error) => error,
         };
         // Something else than an object, if it is JSON at all.
-        let others = serde_json::from_slice(document).ok();
+        let others = serde_json::from_str(document).ok();
         if others.is_none() {
-            problems.push(Problem { path: String::new(), message: format!("not JSON: {error}") });
+            refuse(&error);
         }
         Some(Self { consumers: None, others: others? })
     }
@@ -145,6 +156,8 @@ impl<'d> Place<'d> {
             key_in_header: fields.take("key_in_header", Place::boolean),
             key_in_query: fields.take("key_in_query", Place::boolean),
             key_in_body: fields.take("key_in_body", Place::boolean),
+            key_authorization: fields.take("key_authorization", Place::text),
+            key_cookies: fields.take("key_cookies", Place::strings),
             hide_credentials: fields.take("hide_credentials", Place::boolean),
             run_on_preflight: fields.take("run_on_preflight", Place::boolean),
             realm: fields.take("realm", Place::text),
@@ -211,11 +224,13 @@ impl<'d> Place<'d> {
 
     fn headers(self) -> Option<BTreeMap<String, Vec<String>>> {
         let fields = self.fields();
-        let each = fields.map?.iter().map(|(name, value)| {
+        // One by one: to collect them would bring a sort into the module.
+        let mut headers = BTreeMap::new();
+        for (name, value) in fields.map? {
             let place = Place { value, path: format!("{}.{name}", fields.path), found: fields.found };
-            (name.clone(), place.strings().unwrap_or_default())
-        });
-        Some(each.collect())
+            headers.insert(name.clone(), place.strings().unwrap_or_default());
+        }
+        Some(headers)
     }
 
     fn deny(self) -> Deny {

@@ -148,7 +148,8 @@ impl Format {
             ),
             Self::Json => format!(
                 "{{\n  \"message\":{},\n  \"request_id\":\"{request_id}\"\n}}",
-                serde_json::Value::from(message)
+                // Text always has a JSON.
+                serde_json::to_string(message).unwrap_or_default()
             ),
             Self::Plain => format!("{message}\nrequest_id: {request_id}\n"),
             Self::Xml => format!(
@@ -272,6 +273,12 @@ mod tests {
             ("image/png, text/html;q=0.9", Format::Json),
             ("text/html;q=0", Format::Json),
             ("nonsense, text/html", Format::Html),
+            ("text/html, text/plain", Format::Html),
+            ("text/, text/html;q=0.5", Format::Html),
+            ("/html, text/html;q=0.5", Format::Html),
+            ("text/html;q=0.1;q=1, text/plain;q=0.5", Format::Html),
+            ("text/html;q=0.1234, text/plain;q=0.5", Format::Html),
+            ("text/html;Q=0.3, text/plain;q=0.5", Format::Plain),
         ];
         for (accept, owed) in rows {
             let headers = [(&b"Accept"[..], accept.as_bytes())];
@@ -280,5 +287,74 @@ mod tests {
         let grpc = [(&b"content-type"[..], &b"application/grpc+proto"[..])];
         assert_eq!(Format::preferred(grpc, true), Format::Grpc);
         assert_eq!(Format::preferred(grpc, false), Format::Json);
+        let accepts_grpc = [(&b"accept"[..], &b"application/grpc"[..])];
+        assert_eq!(Format::preferred(accepts_grpc, true), Format::Json);
+        let sends_json = [(&b"content-type"[..], &b"application/json"[..])];
+        assert_eq!(Format::preferred(sends_json, true), Format::Json);
+    }
+
+    #[test]
+    fn a_body_says_of_what_type_it_is() {
+        let rows = [
+            (Format::Grpc, "application/grpc"),
+            (Format::Html, "text/html; charset=utf-8"),
+            (Format::Json, "application/json; charset=utf-8"),
+            (Format::Plain, "text/plain; charset=utf-8"),
+            (Format::Xml, "application/xml; charset=utf-8"),
+        ];
+        for (format, owed) in rows {
+            assert_eq!(format.content_type(), owed);
+        }
+    }
+
+    #[test]
+    fn a_grpc_client_gets_the_status_that_kong_maps_to() {
+        let rows = [
+            (400, 3),
+            (401, 16),
+            (402, 3),
+            (403, 7),
+            (404, 5),
+            (405, 3),
+            (409, 6),
+            (429, 8),
+            (498, 3),
+            (499, 1),
+            (500, 13),
+            (501, 12),
+            (502, 13),
+            (503, 14),
+            (504, 4),
+            (599, 13),
+        ];
+        for (status, owed) in rows {
+            assert_eq!(Refusal { status, ..Refusal::NO_POLICY }.grpc_status(), owed, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_log_says_why_in_words_that_tell_no_key() {
+        let (consumer, key) = ("ann", "1");
+        let not_in_force = Refusal::not_in_force("vet", "expired".to_owned()).reason;
+        let rows = [
+            (Reason::AmbiguousPath, "upstreams may read this path in more than one way"),
+            (Reason::Denied { rule: 7 }, "rules[7] denies it"),
+            (Reason::DuplicateKey, "more than one API key under one name"),
+            (Reason::ExpiredKey { consumer, key }, "key \"1\" of \"ann\" has expired"),
+            (Reason::NoConsumer, "the gateway's authentication has established no consumer"),
+            (Reason::NoKey, "no API key"),
+            (Refusal::NO_POLICY.reason, "no valid policy is in force"),
+            (not_in_force, "client certificate \"vet\" is not in force: expired"),
+            (Reason::NotYetValidKey { consumer, key }, "key \"1\" of \"ann\" is not valid yet"),
+            (Reason::UnknownKey, "nobody has this API key"),
+            (
+                Refusal::CANNOT_CLEAR.reason,
+                "headers are to be taken away, and on Kong only the plugin upstream-mtls can: name it in kong.conf's \
+                 `plugins`",
+            ),
+        ];
+        for (reason, owed) in rows {
+            assert_eq!(reason.to_string(), owed);
+        }
     }
 }

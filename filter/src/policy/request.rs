@@ -76,7 +76,7 @@ impl<'r> View<'r> {
     }
 
     /// The values of a header; names are compared without regard to case (RFC 9110, section 5.1).
-    pub(super) fn header(&self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+    pub(super) fn header(&self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> + Clone {
         self.headers.iter().filter(move |(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 }

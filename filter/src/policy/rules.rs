@@ -127,3 +127,24 @@ fn host(authority: &[u8]) -> &[u8] {
 }
 
 pub(super) const FORBIDDEN: &str = "Forbidden";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_authority_without_port_and_dots_at_its_end() {
+        let rows = [
+            ("dogs.example", "dogs.example"),
+            ("dogs.example:8000", "dogs.example"),
+            ("dogs.example.:8000", "dogs.example"),
+            ("dogs.example..", "dogs.example"),
+            ("[::1]", "[::1]"),
+            ("[::1]:8000", "[::1]"),
+            ("", ""),
+        ];
+        for (authority, owed) in rows {
+            assert_eq!(host(authority.as_bytes()), owed.as_bytes(), "{authority}");
+        }
+    }
+}

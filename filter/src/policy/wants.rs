@@ -1,6 +1,7 @@
 //! What a policy looks at in a request: found out when it is compiled, so that a host need not hand over the rest.
 
-use super::credential::same_header;
+use super::cookie;
+use super::credential::{AUTHORIZATION, same_header};
 use super::decide::Asks;
 use super::identity;
 use super::rules::Rules;
@@ -30,8 +31,11 @@ impl Wants {
         let places = keys.map(|keys| &keys.places);
         let mut names: Vec<Box<str>> = Vec::new();
         let of_keys = places.filter(|places| places.in_header).map(|places| &*places.names);
-        let of_rules = rules.rules.iter().flat_map(|rule| &rule.headers).map(|header| &header.name);
-        for name in of_keys.into_iter().flatten().chain(of_rules) {
+        let of_keys = of_keys.into_iter().flatten().map(|name| &**name);
+        let authorization = places.and_then(|places| places.authorization.as_ref()).map(|_| AUTHORIZATION);
+        let cookies = places.filter(|places| !places.cookies.is_empty()).map(|_| cookie::HEADER);
+        let of_rules = rules.rules.iter().flat_map(|rule| &rule.headers).map(|header| &*header.name);
+        for name in of_keys.chain(authorization).chain(cookies).chain(of_rules) {
             if !identity::is_ours(name.as_bytes()) && !names.iter().any(|each| same(each, name)) {
                 names.push(name.to_ascii_lowercase().into());
             }
@@ -76,6 +80,26 @@ mod tests {
             (r#"{"key_in_query":false,"run_on_preflight":false}"#, [true, false, false, false], "apikey"),
             (r#"{"key_in_header":false}"#, [false, false, false, true], ""),
             (r#"{"authentication":"gateway"}"#, [false; 4], ""),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"methods":["PUT"]},"deny":{}}]}"#,
+                [true, false, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"hosts":["h"]},"deny":{}}]}"#,
+                [false, true, false, false],
+                "",
+            ),
+            (
+                r#"{"authentication":"gateway","rules":[{"match":{"path_prefix":"/a"},"deny":{}}]}"#,
+                [false, false, true, false],
+                "",
+            ),
+            (
+                r#"{"key_in_header":false,"key_in_query":false,"key_authorization":"Bearer","key_cookies":["k"]}"#,
+                [false; 4],
+                "authorization cookie",
+            ),
             (
                 r#"{"key_names":["X-API-Key","k"],"rules":[
                     {"match":{"methods":["PUT"],"path_prefix":"/a"},"deny":{}},

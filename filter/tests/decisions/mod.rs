@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) established: Option<(&'static str, &'static str)>,
     /// `USERNAME CERTIFICATE`, or `STATUS MESSAGE`.
     owed: &'static str,
-    /// What changes on the way: `-name`, `+name=value`, and a new target.
+    /// What changes on the way: `-name`, `+name=value`, `+Cookie=` with the whole of it, and a new target.
     edits: &'static str,
 }
 
@@ -94,6 +94,9 @@ fn told(edits: &Edits<'_>) -> String {
             Edit::Set(name, value) => write!(told, "+{}={value} ", name.as_str()),
         };
     }
+    if let Some(cookies) = &edits.cookies {
+        let _ = write!(told, "+Cookie={} ", String::from_utf8_lossy(cookies));
+    }
     let target = edits.target.as_deref().unwrap_or_default();
     told += &String::from_utf8_lossy(target);
     told.trim_end().to_owned()
@@ -139,6 +142,12 @@ const ONE: &str = r#"{"key_names":["X-API-Key"],"client_certificate":"c","consum
 const TWO_NAMES: &str = r#"{"key_names":["a","b"],"hide_credentials":true,"consumers":[
     {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
 
+const EVERYWHERE: &str = r#"{"key_names":["a"],"key_authorization":"Bearer","key_cookies":["k","l"],"hide_credentials":true,
+    "anonymous":"guest","consumers":[{"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+
+const NEITHER_HEADER_NOR_QUERY: &str = r#"{"key_in_header":false,"key_in_query":false,"key_authorization":"ApiKey",
+    "key_cookies":["k"],"consumers":[{"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+
 const ANONYMOUS: &str = r#"{"key_names":["a","b"],"hide_credentials":true,"anonymous":"guest","run_on_preflight":false,
     "consumers":[{"username":"ann","id":"7","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
 
@@ -155,6 +164,17 @@ const RULES: &str = r#"{"key_names":["k"],"client_certificate":"other","consumer
 
 const GATEWAY: &str = r#"{"authentication":"gateway","client_certificate":"c",
     "rules":[{"match":{"groups":["vets"]},"client_certificate":"vet"}]}"#;
+
+const SHIFTS: &str = r#"{"key_names":["k"],"hide_credentials":true,"consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
+  "rules":[{"match":{"headers":{"X-Shift":["late"]}},"client_certificate":"shift"}]}"#;
+
+const QUERY_ONLY: &str = r#"{"key_names":["k"],"key_in_header":false,"hide_credentials":true,"consumers":[
+    {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
+  "rules":[{"match":{"headers":{"K":["v"]}},"client_certificate":"c"}]}"#;
+
+const HEADER_ONLY: &str = r#"{"key_names":["k"],"key_in_query":false,"hide_credentials":true,"consumers":[
+    {"username":"ann","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
 
 const SAYS_ANN: &str = "+X-Consumer-Username=ann +X-Credential-Identifier=1";
 const SAYS_BOB: &str = "+X-Consumer-Username=bob +X-Credential-Identifier=1";
@@ -255,6 +275,92 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "a key behind a scheme",
+        policy: EVERYWHERE,
+        headers: &[("authorization", "BEARER  ann")],
+        owed: "ann unchanged",
+        edits: "-authorization +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "a key in a cookie, of which the others stay",
+        policy: EVERYWHERE,
+        headers: &[("Cookie", "b=1;k=\"ann\""), ("cookie", " l=x; c=\"2\""), ("c", "stays")],
+        owed: "ann unchanged",
+        edits: "-Cookie -cookie +X-Consumer-Username=ann +X-Credential-Identifier=1 +Cookie=b=1; c=\"2\"",
+        ..PLAIN
+    },
+    Row {
+        name: "nothing is left of a cookie header that held only keys",
+        policy: EVERYWHERE,
+        headers: &[("Cookie", "l=ann; k=ann;")],
+        owed: "ann unchanged",
+        edits: "-Cookie +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "cookies without keys stay as they are",
+        policy: EVERYWHERE,
+        headers: &[("a", "ann"), ("Cookie", "K=ann;  b"), ("Cookie", "kk=1")],
+        owed: "ann unchanged",
+        edits: "-a +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "names come before the scheme, and it before cookies",
+        policy: EVERYWHERE,
+        target: "/?a=ann",
+        headers: &[("Authorization", "Bearer eve"), ("Cookie", "k=eve")],
+        owed: "ann unchanged",
+        edits: "-Authorization -Cookie +X-Consumer-Username=ann +X-Credential-Identifier=1 /",
+        ..PLAIN
+    },
+    Row {
+        name: "a wrong key behind the scheme is not made good by a cookie",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        headers: &[("Cookie", "k=ann"), ("Authorization", "ApiKey eve")],
+        owed: "401 Unauthorized",
+        ..PLAIN
+    },
+    Row {
+        name: "another scheme is none, and a cookie is looked for",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        headers: &[("Cookie", "k=ann"), ("Authorization", "Bearer eve")],
+        owed: "ann unchanged",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "two cookies of a name are two keys",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        headers: &[("Cookie", "k=ann"), ("Cookie", "k=ann")],
+        owed: "401 Duplicate API key found",
+        ..PLAIN
+    },
+    Row {
+        name: "two credentials are two keys, whatever their schemes",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        headers: &[("Authorization", "ApiKey ann"), ("Authorization", "Basic x")],
+        owed: "401 Duplicate API key found",
+        ..PLAIN
+    },
+    Row {
+        name: "where only cookies and a scheme count, the default name does not",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        target: "/?apikey=ann",
+        headers: &[("apikey", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "what was no key is hidden from the anonymous request in every place",
+        policy: EVERYWHERE,
+        headers: &[("Authorization", "Bearer\tann"), ("Cookie", "k=ann; b=1; k=ann")],
+        owed: "anonymous unchanged",
+        edits: "-Authorization -Cookie +X-Consumer-Username=guest +X-Anonymous-Consumer=true +Cookie=b=1",
+        ..PLAIN
+    },
+    Row {
         name: "a wrong key is hidden from the anonymous request too",
         policy: ANONYMOUS,
         target: "/?b=eve",
@@ -301,6 +407,46 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "a header that rules look at is not hidden with the key",
+        policy: SHIFTS,
+        headers: &[("k", "ann"), ("x-shift", "late")],
+        owed: "ann shift",
+        edits: "-k +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no header, none of that name is hidden",
+        policy: QUERY_ONLY,
+        target: "/?k=ann&a=1",
+        headers: &[("k", "v")],
+        owed: "ann c",
+        edits: "+X-Consumer-Username=ann +X-Credential-Identifier=1 /?a=1",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no header, none there counts",
+        policy: QUERY_ONLY,
+        headers: &[("k", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no query, none there counts",
+        policy: HEADER_ONLY,
+        target: "/?k=ann",
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "where keys are in no query, it is left alone",
+        policy: HEADER_ONLY,
+        target: "/?k=ann",
+        headers: &[("k", "ann")],
+        owed: "ann unchanged",
+        edits: "-k +X-Consumer-Custom-ID=x +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
         name: "nobody else speaks of consumers",
         headers: &[
             ("X-API-Key", "ann"),
@@ -319,6 +465,15 @@ const ROWS: &[Row] = &[
         headers: &[("X-Consumer-Groups", "vets")],
         owed: "bob vet",
         edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "but in no other header",
+        policy: GATEWAY,
+        established: Some(("bob", "vets")),
+        headers: &[("X-Consumer-Role", "vets")],
+        owed: "bob vet",
+        edits: "-X-Consumer-Role +X-Consumer-Username=bob",
         ..PLAIN
     },
     Row {
@@ -476,6 +631,13 @@ const ROWS: &[Row] = &[
         edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
         ..PLAIN
     },
+    Row {
+        name: "what is null is not there, as from Kong",
+        policy: r#"{"key_names":null,"realm":null,"anonymous":"guest","consumers":null,"rules":null}"#,
+        owed: "anonymous unchanged",
+        edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
+        ..PLAIN
+    },
 ];
 
 /// A policy, and all that is wrong with it, a line each.
@@ -487,6 +649,27 @@ const MISTAKES: &[(&str, &str)] = &[
         r#"{"key_names":["a b","x","X"],"key_in_header":false,"key_in_query":false}"#,
         "key_names[0]: \"a b\" is no header name: letters, digits and !#$%&'*+-.^_`|~\nkey_names[2]: \"X\" is there twice\n\
          key_in_query: with key_in_header off too, a key could be nowhere",
+    ),
+    (
+        r#"{"key_cookies":["a=b","x","X","x",7],"key_authorization":"Bearer "}"#,
+        "key_cookies[4]: has to be a string, is a number\n\
+         key_cookies[0]: \"a=b\" is no cookie name: letters, digits and !#$%&'*+-.^_`|~\nkey_cookies[3]: \"x\" is there twice\n\
+         key_cookies[4]: \"\" is no cookie name: letters, digits and !#$%&'*+-.^_`|~\n\
+         key_authorization: \"Bearer \" is no scheme, such as Bearer",
+    ),
+    (
+        r#"{"key_names":["authorization","cookie"],"key_authorization":"Bearer","key_cookies":["k"]}"#,
+        "key_authorization: key_names has all of the header \"Authorization\"; leave one out\n\
+         key_cookies: key_names has all of the header \"Cookie\"; leave one out",
+    ),
+    (
+        r#"{"key_cookies":[],"key_authorization":""}"#,
+        "key_authorization: has to be a string, is empty\nkey_cookies: is empty; leave it out",
+    ),
+    (
+        r#"{"authentication":"gateway","key_cookies":["k"],"key_authorization":"Bearer"}"#,
+        "key_authorization: has no meaning with authentication: gateway; leave it out\n\
+         key_cookies: has no meaning with authentication: gateway; leave it out",
     ),
     (
         r#"{"hide_credentials":"yes","realm":"a\"b"}"#,
@@ -532,6 +715,37 @@ const MISTAKES: &[(&str, &str)] = &[
          rules[1].match.methods: is empty: leave the condition out, or name something",
     ),
     (r#"{"consumers":{}}"#, "consumers: has to be a list, is an object"),
+    (
+        r#"{"authentication":"gate"}"#,
+        "authentication: has to be \"api_key\" or \"gateway\", is another string",
+    ),
+    (r#"{"rules":{"a":1}}"#, "rules: has to be a list, is an object"),
+    ("7x", "not JSON: invalid type: integer `7`, expected an object at line 1 column 1"),
+    (
+        r#"{"consumers":[{"username":"a","groups":["","x\ny","vet","vet"]},{"username":null}]}"#,
+        "consumers[0].groups[0]: is empty or holds control characters\n\
+         consumers[0].groups[1]: is empty or holds control characters\n\
+         consumers[0].groups[3]: \"vet\" is there twice\nconsumers[1].username: is missing",
+    ),
+    (
+        r#"{"rules":[{"match":{"path_prefix":"/a?b"},"deny":{"message":"no\nway"}},{"match":{"path_prefix":"/a/../b"},"deny":{}},
+            {"match":null,"deny":{}}]}"#,
+        "rules[2].match: is missing\nrules[0].deny.message: holds control characters\n\
+         rules[0].match.path_prefix: \"/a?b\" is no plain path: leave out ? # ; \\ %, dot segments and encoded slashes\n\
+         rules[1].match.path_prefix: \"/a/../b\" is no plain path: leave out ? # ; \\ %, dot segments and encoded slashes",
+    ),
+    (
+        r#"{"consumers":[{"username":"a","id":""},{"username":"b","custom_id":""},{"username":"c","id":"","custom_id":""},
+            {"username":""},{"username":"d","keys":[{"id":"","sha256":"<d>"}]},{"username":"e","keys":[{"id":"1","sha256":""}]},
+            {"username":"f","keys":[{"id":"1","sha256":"<f>","not_before":""}]},
+            {"username":"g","keys":[{"id":"1","sha256":"<g>","not_after":""}]}]}"#,
+        "consumers[0].id: has to be a string, is empty\nconsumers[1].custom_id: has to be a string, is empty\n\
+         consumers[2].id: has to be a string, is empty\nconsumers[2].custom_id: has to be a string, is empty\n\
+         consumers[3].username: has to be a string, is empty\nconsumers[4].keys[0].id: has to be a string, is empty\n\
+         consumers[5].keys[0].sha256: has to be a string, is empty\n\
+         consumers[6].keys[0].not_before: has to be a string, is empty\n\
+         consumers[7].keys[0].not_after: has to be a string, is empty",
+    ),
     ("[]", "has to be an object, is a list"),
     (
         r#"{"realm":"","anonymous":"","consumers":[{"username":"","keys":[{"id":"","sha256":""}]},{}],

@@ -137,7 +137,7 @@ fn told(outcome: Outcome) -> impl PartialEq + std::fmt::Debug {
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"];
 
-const BESIDE: [&str; 24] = [
+const BESIDE: [&str; 30] = [
     "/",
     "//",
     "..",
@@ -162,4 +162,10 @@ const BESIDE: [&str; 24] = [
     "application/grpc",
     "Content-Type",
     "text/plain;q=0.1,*/*",
+    "Authorization",
+    "Bearer ",
+    "Cookie",
+    "session=",
+    "; session=",
+    "session=\"\"; a=b",
 ];

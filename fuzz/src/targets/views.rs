@@ -89,6 +89,7 @@ fn decide(policy: *const Policy, view: &View<'_>) {
             decision.groups,
             decision.certificate,
             decision.query,
+            decision.cookies,
             decision.message,
             decision.challenge,
             decision.reason,
@@ -129,13 +130,15 @@ impl Given<'_> {
 
 impl Name<'_> {
     fn text(&self) -> Text {
-        const KNOWN: [&[u8]; 6] = [
+        const KNOWN: [&[u8]; 8] = [
             b"X-API-Key",
             b"x_api_key",
             b"X-Consumer-Username",
             b"x_consumer-id",
             b"Accept",
             b"Content-Type",
+            b"Authorization",
+            b"cookie",
         ];
         match self {
             Self::Given(given) => given.text(),
@@ -151,7 +154,7 @@ struct Compiled(*mut Policy);
 
 thread_local! {
     static POLICIES: [Compiled; 3] = [
-        r#"{"key_names":["X-API-Key"],"key_in_body":true,"hide_credentials":true,"anonymous":"guest","consumers":[{"username":"guest"}]}"#,
+        r#"{"key_names":["X-API-Key"],"key_in_body":true,"key_authorization":"Bearer","key_cookies":["k"],"hide_credentials":true,"anonymous":"guest","consumers":[{"username":"guest"}]}"#,
         r#"{"authentication":"gateway","client_certificate":"c","rules":[{"match":{"groups":["vets"],"methods":["POST"],"path_prefix":"/a","hosts":["h"],"headers":{"x-shift":["1"]}},"client_certificate":"d"}]}"#,
         r#"{"run_on_preflight":false,"key_in_query":false,"rules":[{"match":{"methods":["DELETE"]},"deny":{"message":"<no>"}}]}"#,
     ]

@@ -110,6 +110,9 @@ pub fn outcome(policy: &Policy, filled: &Filled, certificates: &[&str]) -> Outco
                 for edit in &edits.headers {
                     carry_out(edit, &mut headers);
                 }
+                if let Some(cookies) = &edits.cookies {
+                    headers.push((b"Cookie".to_vec(), cookies.clone()));
+                }
                 let target = edits.target.as_ref().unwrap_or(&filled.target);
                 Outcome { upstream: Some(heard(filled, certificate, target, &headers)), ..Outcome::default() }
             }

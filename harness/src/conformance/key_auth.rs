@@ -69,6 +69,9 @@ fn why_not(case: &Case) -> Option<&'static str> {
     if policy.get("authentication").is_some_and(|who| who != "api_key") {
         return Some("is itself the gateway's own authentication");
     }
+    if ["key_authorization", "key_cookies"].iter().any(|field| policy.get(field).is_some()) {
+        return Some("looks neither into cookies nor behind a scheme");
+    }
     if policy["client_certificate"] != CERTIFICATES[0] {
         return Some("selects no certificate");
     }

@@ -199,12 +199,14 @@ fn settings(way: &Way<'_>, was: &[Value], is: &[Value], found: &mut Vec<Setting>
 }
 
 /// With their defaults, as `Config` documents them.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("authentication", "\"api_key\""),
     ("key_names", "[\"apikey\"]"),
     ("key_in_header", "true"),
     ("key_in_query", "true"),
     ("key_in_body", "false"),
+    ("key_authorization", "null"),
+    ("key_cookies", "[]"),
     ("hide_credentials", "false"),
     ("run_on_preflight", "true"),
     ("realm", "null"),

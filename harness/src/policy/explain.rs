@@ -252,6 +252,8 @@ fn with_key(
     let mut asked = document.clone();
     if key.is_some() {
         asked["key_in_header"] = true.into();
+        asked["key_authorization"] = Value::Null;
+        asked["key_cookies"] = Value::Null;
     }
     let name = document["key_names"][0].as_str().unwrap_or("apikey").to_owned();
     let header = key.map(|key| (name.as_bytes(), key.as_bytes()));

@@ -11,6 +11,8 @@ mod written;
 
 pub use written::written;
 
+pub(super) use order::Role;
+
 use anyhow::ensure;
 use saphyr_parser::{Event, Parser};
 

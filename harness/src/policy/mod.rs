@@ -15,6 +15,7 @@ mod locate;
 mod mask;
 mod members;
 mod partition;
+mod reference;
 mod rewrite;
 mod route;
 pub mod schema;
@@ -29,5 +30,6 @@ pub use explain::{Asker, Decided, Explanation, Question, decide, explain, text a
 pub use finding::{Finding, Severity, json, text};
 pub use fmt::{format, written};
 pub use members::{Entity, Kind};
+pub use reference::reference;
 pub use rewrite::Staged;
 pub use setup::{Placed, Plugin, Route, Scope, Service, Setup};

@@ -139,8 +139,7 @@ fn what_cannot_be_mapped_is_closed_or_nothing_comes_out() {
     let old = OLD.replace("<key of ", "").replace('>', "").replace("UPSTREAM", "5443");
     let rows = [
         // What is closed with its route, and what no config comes out for.
-        ("key_sources: [{header: X-API-Key}]", "key_sources: [{header: Authorization}]", true),
-        ("key_sources: [{header: X-API-Key}]", "key_sources: [{cookie: k}]", true),
+        ("key_sources: [{header: X-API-Key}]", "key_sources: [{elsewhere: k}]", true),
         (
             "match: {path: /anything/exact}",
             "match: {path: /anything/exact, query_parameters: [{name: a, present_match: true}]}",
@@ -172,6 +171,16 @@ fn what_cannot_be_mapped_is_closed_or_nothing_comes_out() {
                 said.out
             );
         }
+    }
+}
+
+#[test]
+fn keys_behind_a_scheme_and_in_cookies_are_looked_for_there() {
+    let old = OLD.replace("<key of ", "").replace('>', "").replace("UPSTREAM", "5443");
+    let said = of(&old.replace("[{header: X-API-Key}]", "[{header: authorization}, {cookie: session}]"), &[]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for line in ["key_in_header: false", "key_in_query: false", "key_authorization: Bearer", "key_cookies: [session]"] {
+        assert!(said.out.contains(line), "{line}: {}", said.out);
     }
 }
 

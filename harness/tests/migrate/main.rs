@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test says no")]
 
 mod apisix;
-mod docs;
 mod envoy;
 mod kong;
 mod refused;

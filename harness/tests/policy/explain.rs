@@ -220,6 +220,10 @@ fn policy_of(some: &mut fastrand::Rng) -> Value {
         policy["anonymous"] = (*some.choice(&["guest", "eve"]).unwrap()).into();
     }
     if some.bool() {
+        policy["key_authorization"] = "Bearer".into();
+        policy["key_cookies"] = json!(["k"]);
+    }
+    if some.bool() {
         policy["client_certificate"] = "default".into();
     }
     policy

@@ -4,7 +4,6 @@
 
 mod check;
 mod diff;
-mod docs;
 mod explain;
 mod fmt;
 mod said;

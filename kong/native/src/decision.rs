@@ -36,6 +36,8 @@ pub struct Decision {
     pub certificate: Text,
     /// The query without hidden keys; absent: it stays as it is.
     pub query: Text,
+    /// The header `Cookie` without hidden keys, to be set after it was removed; absent: nothing is to be set.
+    pub cookies: Text,
     /// What a client that is refused is told.
     pub message: Text,
     /// `WWW-Authenticate`.
@@ -59,6 +61,7 @@ struct Scratch {
     reason: String,
     groups: String,
     query: Vec<u8>,
+    cookies: Vec<u8>,
 }
 
 thread_local! {
@@ -81,6 +84,7 @@ impl Decision {
             groups: Text::ABSENT,
             certificate: Text::ABSENT,
             query: Text::ABSENT,
+            cookies: Text::ABSENT,
             message: Text::of(policy::Refusal::NO_POLICY.message.as_bytes()),
             challenge: Text::ABSENT,
             reason: Text::ABSENT,
@@ -121,6 +125,12 @@ impl Decision {
                 scratch.query.clear();
                 scratch.query.extend_from_slice(target.get(path_len + 1..).unwrap_or_default());
                 self.query = Text::of(&scratch.query);
+            });
+        }
+        if let Some(cookies) = &allow.edits.cookies {
+            SCRATCH.with_borrow_mut(|scratch| {
+                scratch.cookies.clone_from(cookies);
+                self.cookies = Text::of(&scratch.cookies);
             });
         }
         for edit in &allow.edits.headers {

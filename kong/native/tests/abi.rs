@@ -314,6 +314,9 @@ fn told(decision: &Decision, path: &str, query: Option<&str>) -> (String, String
             write!(edits, "+{name}={} ", value.unwrap()).unwrap();
         }
     }
+    if let Some(cookies) = read(decision.cookies) {
+        write!(edits, "+Cookie={cookies} ").unwrap();
+    }
     if let Some(rest) = read(decision.query) {
         assert!(query.is_some());
         edits += path;

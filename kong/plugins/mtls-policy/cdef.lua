@@ -59,6 +59,7 @@ typedef struct {
   mtls_policy_text groups;
   mtls_policy_text certificate;
   mtls_policy_text query;
+  mtls_policy_text cookies;
   mtls_policy_text message;
   mtls_policy_text challenge;
   mtls_policy_text reason;

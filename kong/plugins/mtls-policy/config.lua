@@ -91,8 +91,21 @@ return {
       len_min = 0,
     } },
     { hide_credentials = {
-      description = "Take every configured key name out of the request before it goes upstream. Default: false.",
+      description = "Take keys out of the request before it goes upstream, from every place where one is looked for. Default: false.",
       type = "boolean",
+    } },
+    { key_authorization = {
+      description = "Scheme under which the header Authorization may hold the key, such as Bearer. Looked for after key_names.\nDefault: none.",
+      type = "string",
+      len_min = 0,
+    } },
+    { key_cookies = {
+      description = "Names of the cookies that may hold the key, in order. Looked for last. Default: none.",
+      type = "array",
+      elements = {
+        type = "string",
+        len_min = 0,
+      },
     } },
     { key_in_body = {
       description = "Look for the key in the body too, which is read whole for that. Default: false. With the native plugin only: a\nfilter sees no body before it has to decide.",
@@ -115,7 +128,7 @@ return {
       },
     } },
     { realm = {
-      description = "Realm in WWW-Authenticate. Default: none.",
+      description = "Realm in WWW-Authenticate, behind the scheme of key_authorization, or Key. Default: none.",
       type = "string",
       len_min = 0,
     } },

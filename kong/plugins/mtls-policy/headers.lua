@@ -103,6 +103,11 @@ local function edit(ctx, decision, said)
     end
   end
 
+  local cookies = text(decision.cookies)
+  if cookies then
+    ngx.req.set_header("Cookie", cookies)
+  end
+
   keep_from_connection(ctx)
 end
 

@@ -192,10 +192,14 @@ impl<'c> Known<'c> {
             Some(ConsumersFile::Read(consumers)) => consumers.all(),
             None => &[],
         };
-        let all = || written.iter().chain(read);
-        let names = all().map(|consumer| &*consumer.username).chain(anonymous);
-        let groups = all().flat_map(|consumer| &consumer.groups).map(|group| &**group);
-        Self { consumers: Some(names.collect()), groups: Some(groups.collect()) }
+        let (mut names, mut groups) = (BTreeSet::new(), BTreeSet::new());
+        // One by one: to collect them would bring sorts into the module.
+        for consumer in written.iter().chain(read) {
+            names.insert(&*consumer.username);
+            groups.extend(consumer.groups.iter().map(|group| &**group));
+        }
+        names.extend(anonymous);
+        Self { consumers: Some(names), groups: Some(groups) }
     }
 
     pub(super) const NOTHING: Self = Self { consumers: None, groups: None };

@@ -41,8 +41,9 @@ static KEPT: Mutex<Vec<([u8; 32], Weak<Keyring>)>> = Mutex::new(Vec::new());
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, PoisonError, Weak};
 
+    use super::KEPT;
     use crate::policy::compile::Compiler;
     use crate::policy::keyring::Keyring;
     use crate::policy::read;
@@ -65,9 +66,17 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &ben));
         assert_eq!(&*ben.consumers()[0].username, "ben-of-this-test");
 
+        assert!(Arc::ptr_eq(&first, &keyring(ann)), "forgotten when others came");
+
         let gone = Arc::downgrade(&first);
         drop((first, second));
         assert!(gone.upgrade().is_none());
+        // Nothing stays of what is gone once something else comes.
+        let carl = keyring(&ann.replace("ann", "carl"));
+        let is_kept = |one: &Weak<Keyring>| {
+            KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(_, each)| each.ptr_eq(one))
+        };
+        assert!(is_kept(&Arc::downgrade(&carl)) && !is_kept(&gone));
         assert_eq!(&*keyring(ann).consumers()[0].username, "ann-of-this-test");
     }
 }

@@ -95,6 +95,9 @@ fn changed_headers(config: &Config) -> BTreeSet<String> {
             Some(names) => changed.extend(names.iter().filter_map(Value::as_str).map(dashed)),
             None => drop(changed.insert("apikey".to_owned())),
         }
+        for (field, header) in [("key_authorization", "authorization"), ("key_cookies", "cookie")] {
+            changed.extend((!policy[field].is_null()).then(|| header.to_owned()));
+        }
     }
     changed
 }

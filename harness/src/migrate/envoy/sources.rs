@@ -11,23 +11,23 @@ pub(super) fn into(policy: &mut Policy, sources: Option<&Node>, notes: &mut Note
         // Nobody can give a key, so nobody passes: the policy has no consumers then.
         return true;
     };
-    let (mut headers, mut queries, mut mapped) = (Vec::new(), Vec::new(), true);
-    let mut refuse = |at: &Node, message: &str, notes: &mut Notes<'_>| {
-        mapped = false;
-        notes.cure(Outcome::Unmapped, at, message, "let clients send their keys otherwise first");
-    };
+    let (mut headers, mut queries, mut cookies, mut mapped) = (Vec::new(), Vec::new(), Vec::new(), true);
     for source in sources.items() {
-        let (header, query) = (text(source, "header"), text(source, "query"));
+        let (header, query, cookie) = (text(source, "header"), text(source, "query"), text(source, "cookie"));
         if header.eq_ignore_ascii_case("authorization") {
-            refuse(source, "a key in Authorization: a policy does not take the scheme off", notes);
+            policy.key_authorization = Some("Bearer".to_owned());
+            notes.add(Outcome::Differs, source, "a key in Authorization without `Bearer` is not found any more");
         } else if !header.is_empty() {
             headers.push(header);
             let message = format!("a key in {header:?} behind `Bearer ` is not found any more");
             notes.add(Outcome::Differs, source, message);
         } else if !query.is_empty() {
             queries.push(query);
+        } else if !cookie.is_empty() {
+            cookies.push(cookie.to_owned());
         } else {
-            refuse(source, "keys are looked for in headers and queries, not here", notes);
+            mapped = false;
+            notes.cure(Outcome::Unmapped, source, "not a place that is known", "map it by hand");
         }
     }
     let mut names: Vec<String> = Vec::new();
@@ -46,6 +46,7 @@ pub(super) fn into(policy: &mut Policy, sources: Option<&Node>, notes: &mut Note
     }
     policy.key_in_header = headers.is_empty().then_some(false);
     policy.key_in_query = queries.is_empty().then_some(false);
-    policy.key_names = Some(names);
+    policy.key_names = (!names.is_empty()).then_some(names);
+    policy.key_cookies = (!cookies.is_empty()).then_some(cookies);
     mapped
 }

@@ -2,7 +2,7 @@
 
 /// What a mapping or a list is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::policy) enum Role {
     Consumers,
     Deny,
     Keys,
@@ -15,7 +15,7 @@ pub(super) enum Role {
 
 impl Role {
     /// What the field of this name is.
-    pub(super) fn of_field(self, name: &str) -> Self {
+    pub(in crate::policy) fn of_field(self, name: &str) -> Self {
         match (self, name) {
             (Self::Policy, "consumers") => Self::Consumers,
             (Self::Policy, "rules") => Self::Rules,
@@ -27,7 +27,7 @@ impl Role {
     }
 
     /// The fields in their order; those of a list are those of its items.
-    pub(super) fn fields(self) -> &'static [&'static str] {
+    pub(in crate::policy) fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Consumers => &["username", "id", "custom_id", "groups", "keys"],
             Self::Deny => &["status", "message"],
@@ -40,6 +40,8 @@ impl Role {
                 "key_in_header",
                 "key_in_query",
                 "key_in_body",
+                "key_authorization",
+                "key_cookies",
                 "hide_credentials",
                 "run_on_preflight",
                 "realm",
@@ -54,7 +56,7 @@ impl Role {
     }
 
     /// Where a field belongs; what is not known stands behind.
-    pub(super) fn rank(self, name: &str) -> usize {
+    pub(in crate::policy) fn rank(self, name: &str) -> usize {
         let fields = self.fields();
         fields.iter().position(|field| *field == name).unwrap_or(fields.len())
     }
