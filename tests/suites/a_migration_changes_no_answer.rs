@@ -120,7 +120,8 @@ fn every_answer_is_as_it_was_in_either_shell() {
     let (setting, old) = setting_and(SERVICES);
     let asks = asks(&setting, &ROUTES);
     assert!(asks.len() > 250, "{}", asks.len());
-    let migration = setting.migrates(&old, Source::Kong, &asks, &reasons(&[IDS, GROUPS, HIDDEN, ELSEWHERE]), None);
+    let migration =
+        setting.migrates(&old, Source::Kong, &asks, &reasons(&[IDS, GROUPS, HIDDEN, ELSEWHERE]), None);
     assert!(migration.report.is_whole(), "{}", harness::migrate::text(&migration.report));
     let config = migration.config.unwrap();
     for name in ["ann", "ann-second", "bob", "carl", "old"] {
@@ -311,7 +312,9 @@ const DIFFERENCES: &[Difference] = &[
         reason: FILTER,
         owed: |ask, outcome| {
             let own = ["open", "mixed"].iter().any(|route| ask.name.starts_with(route));
-            let Some(answer) = outcome.answer.as_mut().filter(|_| outcome.upstream.is_none() && !own) else { return };
+            let Some(answer) = outcome.answer.as_mut().filter(|_| outcome.upstream.is_none() && !own) else {
+                return;
+            };
             let server = answer.header("server").unwrap_or_default().to_owned();
             answer.body.push('\n');
             for (name, value) in &mut answer.headers {

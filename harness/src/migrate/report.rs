@@ -106,17 +106,17 @@ impl<'d> Notes<'d> {
         let mut first = HashMap::new();
         for entry in self.entries {
             // There may be very many keys without an id.
-            let same = (entry.outcome == Outcome::Differs).then(|| (entry.file.clone(), entry.message.clone()));
-            match same.as_ref().and_then(|same| first.get(same)) {
-                Some(index) => {
-                    let earlier: &mut Entry = &mut entries[*index];
-                    earlier.more += 1;
-                }
-                None => {
-                    same.map(|same| first.insert(same, entries.len()));
-                    entries.push(entry);
-                }
+            let same =
+                (entry.outcome == Outcome::Differs).then(|| (entry.file.clone(), entry.message.clone()));
+            if let Some(index) = same.as_ref().and_then(|same| first.get(same)).copied() {
+                let earlier: &mut Entry = &mut entries[index];
+                earlier.more += 1;
+                continue;
             }
+            if let Some(same) = same {
+                first.insert(same, entries.len());
+            }
+            entries.push(entry);
         }
         Report { source, entries }
     }
@@ -150,7 +150,8 @@ pub fn text(report: &Report) -> String {
         }
         let _ = writeln!(out, "\n{title}");
         for (place, entry) in rows {
-            let more = if entry.more > 0 { format!(" (and in {} places more)", entry.more) } else { String::new() };
+            let more =
+                if entry.more > 0 { format!(" (and in {} places more)", entry.more) } else { String::new() };
             let _ = writeln!(out, "  {place:width$}  {}{more}", visible(&entry.message));
             if let Some(help) = &entry.help {
                 let _ = writeln!(out, "  {:width$}  to do: {}", "", visible(help));

@@ -156,6 +156,12 @@ fn what_cannot_be_mapped_is_closed_or_nothing_comes_out() {
             "          - {name: rbac, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC}}\n          - name: router",
             false,
         ),
+        (
+            "              domains: [\"*\"]",
+            "              domains: [\"*\"]\n              require_tls: ALL",
+            true,
+        ),
+        ("    - filters:\n", "    - filter_chain_match: {source_ports: [1]}\n      filters:\n", false),
         ("{name: rest, match: {prefix: /}", "{name: rest, match: {prefix: /anything/vets/special}", false),
     ];
     for (from, to, comes_out) in rows {
@@ -179,7 +185,9 @@ fn keys_behind_a_scheme_and_in_cookies_are_looked_for_there() {
     let old = OLD.replace("<key of ", "").replace('>', "").replace("UPSTREAM", "5443");
     let said = of(&old.replace("[{header: X-API-Key}]", "[{header: authorization}, {cookie: session}]"), &[]);
     assert_eq!(said.code, 0, "{}", said.err);
-    for line in ["key_in_header: false", "key_in_query: false", "key_authorization: Bearer", "key_cookies: [session]"] {
+    for line in
+        ["key_in_header: false", "key_in_query: false", "key_authorization: Bearer", "key_cookies: [session]"]
+    {
         assert!(said.out.contains(line), "{line}: {}", said.out);
     }
 }
@@ -189,7 +197,8 @@ fn no_client_may_write_what_envoy_wrote() {
     let old = OLD
         .replace("<key of ", "")
         .replace('>', "")
-        .replace("UPSTREAM", "5443").replace("forwarding: {hide", "forwarding: {header: x-client-id, hide");
+        .replace("UPSTREAM", "5443")
+        .replace("forwarding: {hide", "forwarding: {header: x-client-id, hide");
     let said = of(&old, &[]);
     assert_eq!(said.code, 1, "{}", said.err);
     assert!(said.err.contains("no x-client-id any more"), "{}", said.err);

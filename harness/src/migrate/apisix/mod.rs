@@ -41,10 +41,19 @@ pub(super) fn migrate(documents: &[Document], certificates: Option<&Path>) -> Re
             }
         }
     }
+    for ssl in list(root, "ssls").iter().filter(|ssl| ssl.get("client").is_some()) {
+        whole = false;
+        let message = "clients have to show certificates here, and would not have to by the new config";
+        notes.cure(Outcome::Unmapped, ssl, message, "set up Kong's own, and take it out here");
+    }
     let people = consumers::read(root, &mut notes);
     let mut upstreams = Upstreams::new(root, certificates);
     let routes = routes::read(root, &people, &mut upstreams, &mut notes)?;
-    let asks = |list_name: &str| list(root, list_name).iter().any(|one| one.get("plugins").is_some_and(|all| all.get("key-auth").is_some()));
+    let asks = |list_name: &str| {
+        list(root, list_name)
+            .iter()
+            .any(|one| one.get("plugins").is_some_and(|all| all.get("key-auth").is_some()))
+    };
     if !["plugin_configs", "routes", "services"].into_iter().any(asks) {
         return Err(Refused::Unusable("no route has key-auth: nothing to do".to_owned()));
     }

@@ -21,14 +21,18 @@ pub(super) fn migrate(documents: &[Document]) -> Result<Migration, Refused> {
     };
     let mut notes = Notes::on(documents);
     let resources = document.root.get("static_resources").unwrap_or(&document.root);
-    let managers = managers(resources);
-    let manager = match managers.as_slice() {
-        [manager] => *manager,
+    let chains = chains(resources);
+    let asking: Vec<_> = chains.iter().filter_map(|chain| Some((*chain, manager(chain)?))).collect();
+    let (chain, manager) = match asking.as_slice() {
+        [one] => *one,
         [] => return Err(Refused::Unusable("no api_key_auth is in there: nothing to do".to_owned())),
         _ => return Err(Refused::Unusable("api_key_auth is in several listeners: one at a time".to_owned())),
     };
+    let mut whole = is_carried(chain, &mut notes);
+    for other in chains.iter().filter(|other| !std::ptr::eq(**other, chain)) {
+        notes.cure(Outcome::Unmapped, other, "without api_key_auth: not in the new config", "map it by hand");
+    }
     let filters = manager.get("http_filters").map(Node::items).unwrap_or_default();
-    let mut whole = true;
     for filter in filters.iter().filter(|filter| !["api_key_auth", "router"].contains(&kind(filter))) {
         whole = false;
         let message = format!("{} would be missing from the new config", text(filter, "name"));
@@ -68,19 +72,45 @@ pub(super) fn migrate(documents: &[Document]) -> Result<Migration, Refused> {
     Migration::of(&config(&services, &routes), report(notes))
 }
 
-/// Connection managers in which keys are asked for.
-fn managers(resources: &Node) -> Vec<&Node> {
+/// Filter chains of all listeners.
+fn chains(resources: &Node) -> Vec<&Node> {
     let listeners = resources.get("listeners").map(Node::items).unwrap_or_default();
-    let chains = listeners
-        .iter()
-        .flat_map(|listener| listener.get("filter_chains").map(Node::items).unwrap_or_default());
-    let filters = chains.flat_map(|chain| chain.get("filters").map(Node::items).unwrap_or_default());
-    let configs = filters.filter_map(|filter| filter.get("typed_config"));
+    let chains = listeners.iter().filter_map(|listener| listener.get("filter_chains"));
+    chains.flat_map(Node::items).collect()
+}
+
+/// The connection manager of a chain, where keys are asked for.
+fn manager(chain: &Node) -> Option<&Node> {
+    let filters = chain.get("filters").map(Node::items).unwrap_or_default();
     let asks = |config: &&Node| {
         let filters = config.get("http_filters").map(Node::items).unwrap_or_default();
         filters.iter().any(|filter| kind(filter) == "api_key_auth")
     };
-    configs.filter(asks).collect()
+    filters.iter().filter_map(|filter| filter.get("typed_config")).find(asks)
+}
+
+/// Whether nothing refuses clients there but the connection manager.
+fn is_carried(chain: &Node, notes: &mut Notes<'_>) -> bool {
+    let mut carried = true;
+    for (field, node) in fields(chain) {
+        let demands =
+            node.get("typed_config").is_some_and(|tls| is_true(tls.get("require_client_certificate")));
+        match field {
+            "name" => {}
+            "filters" if node.items().len() == 1 => {}
+            "transport_socket" if !demands => {
+                let message = "how clients are served by TLS is not in the new config";
+                notes.cure(Outcome::Unmapped, node, message, "set it up in Kong");
+            }
+            other => {
+                carried = false;
+                let message =
+                    format!("`{other}` may refuse clients, and would be missing from the new config");
+                notes.cure(Outcome::Unmapped, node, message, "take it out, or map by hand");
+            }
+        }
+    }
+    carried
 }
 
 /// `api_key_auth`, of a filter's `@type`.

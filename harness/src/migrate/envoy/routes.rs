@@ -23,10 +23,10 @@ pub(super) fn read<'d>(
     clusters: &[Cluster<'d>],
     notes: &mut Notes<'d>,
 ) -> Vec<Mapped<'d>> {
-    let config = manager.get("route_config").unwrap_or(manager);
-    if config.get("virtual_hosts").is_none() {
-        notes.cure(Outcome::Unmapped, config, "routes that are not in this file", "put them into it");
-    }
+    let Some(config) = manager.get("route_config") else {
+        notes.cure(Outcome::Unmapped, manager, "routes that are not in this file", "put them into it");
+        return Vec::new();
+    };
     let mut mapped = Vec::new();
     for (index, host) in config.get("virtual_hosts").map(Node::items).unwrap_or_default().iter().enumerate() {
         for (number, node) in host.get("routes").map(Node::items).unwrap_or_default().iter().enumerate() {
@@ -41,6 +41,8 @@ pub(super) fn read<'d>(
             route.name = entity_name(&called);
             let cluster = reader.cluster(node, clusters);
             route.access = reader.access(filter, host, node, &mut route.forbidden_header);
+            reader.around(config, &["@type", "name", "virtual_hosts"]);
+            reader.around(host, &["domains", "name", "routes", "typed_per_filter_config"]);
             if reader.closed {
                 route.access = Access::Closed;
                 notes.cure(
@@ -79,6 +81,13 @@ impl<'d> Reader<'_, 'd> {
     fn close(&mut self, at: &Node, message: &str) {
         self.closed = true;
         self.notes.cure(Outcome::Unmapped, at, message, "map it by hand");
+    }
+
+    /// What holds for this route, among others.
+    fn around(&mut self, node: &Node, known: &[&str]) {
+        for (field, value) in fields(node).filter(|(field, _)| !known.contains(field)) {
+            self.close(value, &format!("`{field}` has no counterpart"));
+        }
     }
 
     fn matching(&mut self, node: &Node) -> Route {
@@ -174,8 +183,11 @@ impl<'d> Reader<'_, 'd> {
         if take("key_sources").is_none_or(|sources| sources.items().is_empty()) {
             consumers.clear();
         }
-        if let Some(overriding) = overriding.filter(|own| own.get("forwarding").is_none() && take("forwarding").is_some()) {
-            let message = "forwarding holds here too, which Envoy forgets where a route has settings of its own";
+        if let Some(overriding) =
+            overriding.filter(|own| own.get("forwarding").is_none() && take("forwarding").is_some())
+        {
+            let message =
+                "forwarding holds here too, which Envoy forgets where a route has settings of its own";
             self.notes.add(Outcome::Differs, overriding, message);
         }
         if let Some(forwarding) = take("forwarding") {

@@ -16,7 +16,11 @@ pub(super) fn into(policy: &mut Policy, sources: Option<&Node>, notes: &mut Note
         let (header, query, cookie) = (text(source, "header"), text(source, "query"), text(source, "cookie"));
         if header.eq_ignore_ascii_case("authorization") {
             policy.key_authorization = Some("Bearer".to_owned());
-            notes.add(Outcome::Differs, source, "a key in Authorization without `Bearer` is not found any more");
+            notes.add(
+                Outcome::Differs,
+                source,
+                "a key in Authorization without `Bearer` is not found any more",
+            );
         } else if !header.is_empty() {
             headers.push(header);
             let message = format!("a key in {header:?} behind `Bearer ` is not found any more");

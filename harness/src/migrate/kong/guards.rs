@@ -36,7 +36,7 @@ impl Place {
         }
     }
 
-    fn is_in(self, scope: &Scope, setup: &Setup<'_>) -> bool {
+    pub(super) fn is_in(self, scope: &Scope, setup: &Setup<'_>) -> bool {
         match scope {
             Scope::Alone | Scope::Elsewhere(_) => false,
             Scope::Global => true,

@@ -15,7 +15,7 @@ mod rewrite;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::policy::Policy;
-use super::report::Notes;
+use super::report::{Notes, Outcome};
 use super::{Migration, Refused, Source};
 use crate::gateway::Engine;
 use crate::policy::{Document, Setup};
@@ -78,7 +78,8 @@ pub(super) fn migrate(
 /// What is other wherever a policy decides.
 fn say_of_all<'d>(documents: &'d [Document], engine: Option<Engine>, notes: &mut Notes<'d>) {
     let Some(document) = documents.first() else { return };
-    let message = "what a client says of X-Consumer-…, X-Credential-Identifier and X-Anonymous-Consumer never passes";
+    let message =
+        "what a client says of X-Consumer-…, X-Credential-Identifier and X-Anonymous-Consumer never passes";
     notes.add(Outcome::Differs, &document.root, message);
     if engine != Some(Engine::Native) {
         let message = "with the filter, a refusal ends with a line feed and has a header Via";

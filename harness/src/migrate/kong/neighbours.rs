@@ -24,6 +24,13 @@ pub(super) fn judge(
             }
     };
     let mut goes_on = true;
+    for policy in
+        setup.policies.iter().filter(|policy| policy.chained && guard.place.is_in(&policy.scope, setup))
+    {
+        goes_on = false;
+        let message = "a policy decides here already, in a filter chain";
+        notes.cure(Outcome::Unmapped, policy.entity, message, "take one of the two out");
+    }
     for plugin in setup.plugins.iter().filter(here) {
         let name = plugin.name;
         let of_a_consumer = matches!(plugin.scope, Scope::Elsewhere(_));
