@@ -17,6 +17,7 @@ pub mod gateway;
 mod http1;
 pub mod keys;
 pub mod kubernetes;
+pub mod migrate;
 pub mod pki;
 pub mod policy;
 pub mod progress;

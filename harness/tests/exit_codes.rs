@@ -67,6 +67,13 @@ fn verbs_exit_with_what_the_page_says() {
         "consumers: [{username: ann, keys: [{id: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, not_after: 2001-01-01T00:00:00Z}]}]\n",
     );
     write("kong.yml", "_format_version: '3.0'\n");
+    let key_auth = |config: &str| {
+        format!(
+            "_format_version: '3.0'\nroutes: [{{name: r, paths: [/r], plugins: [{{name: key-auth, config: {config}}}]}}]\n"
+        )
+    };
+    write("key-auth.yml", &key_auth("{}"));
+    write("unmapped.yml", &key_auth("{unknown: 1}"));
     write("refused.yml", "_format_version: '2.0'\n");
     let rows = [
         ("certs generate --output-dir certs", 0),
@@ -94,6 +101,10 @@ fn verbs_exit_with_what_the_page_says() {
         ("keys rotate key.yaml --consumer ann --key a --days 9", 0),
         ("keys rotate key.yaml --consumer ben", 2),
         ("man good.yaml", 1),
+        ("migrate key-auth.yml", 0),
+        ("migrate unmapped.yml", 1),
+        ("migrate kong.yml", 2),
+        ("migrate nowhere.yml", 2),
         ("policy check good.yaml", 0),
         ("policy check bad.yaml", 1),
         ("policy check key.yaml", 1),

@@ -10,6 +10,7 @@ mod done;
 mod faults_table;
 mod gateway;
 pub mod http2;
+pub mod migration;
 mod orders;
 pub mod raw;
 pub mod rogue;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::cases::{Outcome, http};
 use harness::dogcatcher::{self, Dogcatcher, Fault, Tls};
 use harness::gateway::Options;
 use harness::pki::{Authority, Issued, Leaf, Validity};
@@ -91,6 +92,16 @@ impl Setting {
             line.trim().trim_end_matches(" kB").parse().unwrap()
         };
         self.processes().into_iter().map(of).collect()
+    }
+
+    /// The config that the gateway reads, with keys and places in it.
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.stack.config()).unwrap()
+    }
+
+    /// Sends bytes, and tells what became of them at both ends.
+    pub fn ask(&self, request: &[u8]) -> Outcome {
+        http::ask(&self.stack, request, gateway::request_id_header()).unwrap()
     }
 
     /// The API key of one of the people.

@@ -8,6 +8,7 @@ mod a_bad_day_lets_nobody_pass;
 mod a_bad_plugin_config_is_named;
 mod a_bad_policy_lets_nobody_in;
 mod a_failing_upstream_is_told;
+mod a_migration_changes_no_answer;
 mod a_refusal_waits_for_no_body;
 mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         a_bad_plugin_config_is_named::TESTS,
         a_bad_policy_lets_nobody_in::TESTS,
         a_failing_upstream_is_told::TESTS,
+        a_migration_changes_no_answer::TESTS,
         a_refusal_waits_for_no_body::TESTS,
         a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,

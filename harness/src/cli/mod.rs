@@ -13,6 +13,7 @@ mod gateway;
 mod keys;
 mod kong;
 mod man;
+mod migrate;
 mod policy;
 mod signals;
 mod soak;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Verb::Keys(verb) => keys::run(verb),
         Verb::Kong(verb) => kong::run(verb),
         Verb::Man(typed) => man::run(typed),
+        Verb::Migrate(typed) => migrate::run(typed),
         Verb::Policy(verb) => policy::run(verb),
         Verb::Soak(typed) => soak::run(typed),
         Verb::Up(typed) => up::run(typed),
@@ -126,6 +128,8 @@ enum Verb {
     Kong(kong::Verb),
     /// Manual pages
     Man(man::Typed),
+    /// From the key-auth and client certificates of Kong, Envoy or APISIX to mtls-policy and upstream-mtls
+    Migrate(migrate::Typed),
     /// Policies: checked, explained, compared and formatted
     #[command(subcommand)]
     Policy(policy::Verb),

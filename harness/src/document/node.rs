@@ -65,6 +65,39 @@ impl Value {
     }
 }
 
+/// One that stands in no text yet.
+impl From<Value> for Node {
+    fn from(value: Value) -> Self {
+        Self { line: 0, column: 0, span: 0..0, value }
+    }
+}
+
+impl From<&str> for Node {
+    fn from(text: &str) -> Self {
+        Value::String(text.to_owned()).into()
+    }
+}
+
+impl From<bool> for Node {
+    fn from(value: bool) -> Self {
+        Value::Boolean(value).into()
+    }
+}
+
+impl FromIterator<Node> for Node {
+    fn from_iter<I: IntoIterator<Item = Node>>(items: I) -> Self {
+        Value::List(items.into_iter().collect()).into()
+    }
+}
+
+/// Fields in their order, whose names have to be unique.
+impl<'n> FromIterator<(&'n str, Node)> for Node {
+    fn from_iter<I: IntoIterator<Item = (&'n str, Node)>>(fields: I) -> Self {
+        let key = |name: &str| Key { name: name.to_owned(), line: 0, column: 0, span: 0..0 };
+        Value::Map(fields.into_iter().map(|(name, node)| (key(name), node)).collect()).into()
+    }
+}
+
 impl Node {
     pub fn at(&self) -> At {
         At { line: self.line, span: self.span.clone() }

@@ -91,6 +91,11 @@ impl Document {
         self.dump
     }
 
+    /// Whether there are comments in it.
+    pub fn has_comments(&self) -> bool {
+        super::fmt::has_comments(&self.text, &self.root)
+    }
+
     /// Line and column of a byte, both counted from 1, the column in characters.
     pub fn position(&self, byte: usize) -> (usize, usize) {
         position(&self.text, byte)

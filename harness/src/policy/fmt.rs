@@ -7,6 +7,9 @@ mod emit;
 mod json;
 mod order;
 mod tree;
+mod written;
+
+pub use written::written;
 
 pub(super) use order::Role;
 
@@ -45,6 +48,11 @@ pub fn format(document: &Document, setup: &Setup<'_>) -> anyhow::Result<String> 
     let kept = again.is_some_and(|again| kept(&formatted, &again) == kept(text, &document.root));
     ensure!(kept, "{name}: a comment would be lost: this file stays as it is written");
     Ok(formatted)
+}
+
+/// Whether a text has any.
+pub(super) fn has_comments(text: &str, root: &Node) -> bool {
+    !comments::of(text, root).is_empty()
 }
 
 /// The first line with what the tree does not hold.

@@ -5,28 +5,44 @@ use crate::document::{Node, Value};
 
 /// An entity, and which one it is nested in.
 #[derive(Clone, Copy)]
-pub(super) struct Entity<'d> {
-    pub(super) kind: Kind,
-    pub(super) document: &'d Document,
-    pub(super) node: &'d Node,
-    pub(super) around: Option<&'d Node>,
+pub struct Entity<'d> {
+    pub kind: Kind,
+    pub document: &'d Document,
+    pub node: &'d Node,
+    pub around: Option<&'d Node>,
 }
 
+/// What an entity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Acl,
+    CaCertificate,
+    Certificate,
     Consumer,
+    ConsumerGroup,
+    /// An API key of Kong's key-auth.
+    Credential,
     FilterChain,
     Plugin,
     /// A whole document that is a policy and nothing else.
     Policy,
     Route,
     Service,
+    /// What an Admin API lists and is nothing of the above.
+    Unknown,
+    Upstream,
+}
+
+impl Kind {
+    /// The list of a declarative config that holds such entities.
+    pub fn list(self) -> Option<&'static str> {
+        LISTS.iter().find(|(_, kind)| *kind == self).map(|(name, _)| *name)
+    }
 }
 
 /// Declarative config (Kong's or decK's), what an Admin API lists, several such lists by their names, one plugin of
 /// either, Kubernetes' KongPlugin; all else is a policy.
-pub(super) fn entities<'d>(document: &'d Document, found: &mut Vec<Entity<'d>>) {
+pub fn entities<'d>(document: &'d Document, found: &mut Vec<Entity<'d>>) {
     let root = &document.root;
     let mut reader = Reader { document, found };
     if let Some(data) = root.get("data").filter(|data| matches!(data.value, Value::List(_))) {
@@ -56,7 +72,7 @@ impl<'d> Reader<'d, '_> {
             // By their names, as the Admin API lists them.
             for item in list.get("data").unwrap_or(list).items() {
                 self.add(kind, item, around);
-                if matches!(kind, Kind::Route | Kind::Service) {
+                if matches!(kind, Kind::Consumer | Kind::ConsumerGroup | Kind::Route | Kind::Service) {
                     self.lists(item, Some(item));
                 }
             }
@@ -67,13 +83,18 @@ impl<'d> Reader<'d, '_> {
     fn listed(&mut self, item: &'d Node) {
         let has = |fields: &[&str]| fields.iter().all(|field| item.get(field).is_some());
         let kind = match () {
-            () if has(&["name", "config"]) => Kind::Plugin,
+            () if has(&["name", "config"]) && !has(&["prefix"]) => Kind::Plugin,
             () if has(&["filters"]) => Kind::FilterChain,
             () if has(&["host", "port"]) => Kind::Service,
             () if has(&["group", "consumer"]) => Kind::Acl,
-            () if has(&["username"]) => Kind::Consumer,
+            () if has(&["key", "consumer"]) => Kind::Credential,
+            () if has(&["username", "custom_id"]) => Kind::Consumer,
+            () if has(&["cert", "key"]) => Kind::Certificate,
+            () if has(&["cert", "cert_digest"]) => Kind::CaCertificate,
+            () if has(&["algorithm", "hash_on"]) => Kind::Upstream,
             () if has(&["service"]) => Kind::Route,
-            () => return,
+            () if has(&["username"]) && !has(&["consumer"]) => Kind::Consumer,
+            () => Kind::Unknown,
         };
         self.add(kind, item, None);
     }
@@ -83,11 +104,16 @@ impl<'d> Reader<'d, '_> {
     }
 }
 
-const LISTS: [(&str, Kind); 6] = [
+const LISTS: [(&str, Kind); 11] = [
     ("services", Kind::Service),
     ("routes", Kind::Route),
     ("plugins", Kind::Plugin),
     ("filter_chains", Kind::FilterChain),
     ("consumers", Kind::Consumer),
+    ("consumer_groups", Kind::ConsumerGroup),
+    ("keyauth_credentials", Kind::Credential),
     ("acls", Kind::Acl),
+    ("certificates", Kind::Certificate),
+    ("ca_certificates", Kind::CaCertificate),
+    ("upstreams", Kind::Upstream),
 ];

@@ -14,6 +14,10 @@ pub struct Setup<'d> {
     pub policies: Vec<Placed<'d>>,
     /// Instances of upstream-mtls.
     pub presenters: Vec<Placed<'d>>,
+    /// All plugins, of whatever name, off ones too.
+    pub plugins: Vec<Plugin<'d>>,
+    /// All entities, in the order of the documents.
+    pub entities: Vec<Entity<'d>>,
     /// Kong's own consumers' usernames and groups, for policies that leave authentication to it; `None`: nothing is
     /// said of them.
     pub established: Option<Established<'d>>,
@@ -40,6 +44,15 @@ pub struct Route<'d> {
     pub id: &'d str,
     /// Index into [`Setup::services`]; `None`: it has none here.
     pub service: Option<usize>,
+}
+
+/// A plugin of any name, and where it is in force.
+pub struct Plugin<'d> {
+    pub document: &'d Document,
+    pub node: &'d Node,
+    pub name: &'d str,
+    pub scope: Scope,
+    pub on: bool,
 }
 
 /// A plugin's config and where it is in force.
@@ -76,11 +89,19 @@ impl<'d> Setup<'d> {
         let of_kind = |kind| found.iter().filter(move |entity: &&Entity<'d>| entity.kind == kind);
         let services: Vec<_> = of_kind(Kind::Service).map(Service::of).collect();
         let routes: Vec<_> = of_kind(Kind::Route).map(|entity| Route::of(entity, &services)).collect();
-        let mut setup =
-            Self { services, routes, policies: Vec::new(), presenters: Vec::new(), established: None };
+        let mut setup = Self {
+            services,
+            routes,
+            policies: Vec::new(),
+            presenters: Vec::new(),
+            plugins: Vec::new(),
+            entities: Vec::new(),
+            established: None,
+        };
         for entity in &found {
             setup.add(entity);
         }
+        setup.entities = found;
         // A service's filters run before a route's.
         setup.policies.sort_by_key(|policy| matches!(policy.scope, Scope::Route(_)));
         setup
@@ -96,23 +117,21 @@ impl<'d> Setup<'d> {
                 scope: Scope::Alone,
                 chained: false,
             }),
-            Kind::Plugin if is_off(node) => {}
             Kind::Plugin => {
                 let name = if node.get("apiVersion").is_some() { "plugin" } else { "name" };
-                let placed = |config| Placed {
-                    document,
-                    entity: node,
-                    config,
-                    scope: self.scope(entity),
-                    chained: false,
-                };
+                let (name, scope, on) = (text(node, name), self.scope(entity), !is_off(node));
                 // A config that is not there is an empty one; the plugin stands for it.
                 let config = node.get("config").filter(|config| !matches!(config.value, Value::Null));
-                match (node.get(name).and_then(Node::as_str), config) {
-                    (Some("mtls-policy"), Some(config)) => self.policies.push(placed(config)),
-                    (Some("upstream-mtls"), Some(config)) => self.presenters.push(placed(config)),
-                    _ => {}
+                if let Some(config) = config.filter(|_| on) {
+                    let placed =
+                        Placed { document, entity: node, config, scope: scope.clone(), chained: false };
+                    match name {
+                        "mtls-policy" => self.policies.push(placed),
+                        "upstream-mtls" => self.presenters.push(placed),
+                        _ => {}
+                    }
                 }
+                self.plugins.push(Plugin { document, node, name, scope, on });
             }
             Kind::FilterChain if is_off(node) => {}
             Kind::FilterChain => {
@@ -139,7 +158,14 @@ impl<'d> Setup<'d> {
                 known.groups.extend(lists.flat_map(Node::items).filter_map(group));
             }
             Kind::Acl => self.established.get_or_insert_default().groups.extend(group(node)),
-            Kind::Route | Kind::Service => {}
+            Kind::CaCertificate
+            | Kind::Certificate
+            | Kind::ConsumerGroup
+            | Kind::Credential
+            | Kind::Route
+            | Kind::Service
+            | Kind::Unknown
+            | Kind::Upstream => {}
         }
     }
 
@@ -160,7 +186,9 @@ impl<'d> Setup<'d> {
             // What it is nested in may have neither name nor id.
             let route = self.routes.iter().position(|route| std::ptr::eq(route.node, around));
             let service = self.services.iter().position(|service| std::ptr::eq(service.node, around));
-            return route.map(Scope::Route).or(service.map(Scope::Service)).unwrap_or(Scope::Global);
+            let here = route.map(Scope::Route).or(service.map(Scope::Service));
+            return here
+                .unwrap_or_else(|| Scope::Elsewhere(format!("consumer {}", text(around, "username"))));
         }
         for kind in ["consumer", "consumer_group", "route", "service"] {
             if let Some(reference) = entity.node.get(kind).and_then(reference) {

@@ -16,6 +16,7 @@ pub use model::{
     CaCertificate, Certificate, CertificateSource, ClientCertificate, Config, Filter, HeaderMatch, PathMatch,
     PemPair, Protocol, Route, Service, Trust, UpstreamMtls, UpstreamName,
 };
+pub use names::derived_id;
 pub use read::{load, parse, text};
 
 #[cfg(test)]

@@ -72,11 +72,14 @@ pub(super) fn id_of(entity: &str, id: Option<&Place<'_>>, name: &str, place: &Pl
     let derived = if name.is_empty() { place.path() } else { name };
     match id {
         Some(id) => uuid_at(id).unwrap_or_default(),
-        None => {
-            let namespace = Uuid::new_v5(&ENTITIES, entity.as_bytes());
-            Uuid::new_v5(&namespace, derived.as_bytes()).to_string()
-        }
+        None => derived_id(entity, derived),
     }
+}
+
+/// The id that a DB-less Kong gives an entity that has a name and no id.
+pub fn derived_id(entity: &str, name: &str) -> String {
+    let namespace = Uuid::new_v5(&ENTITIES, entity.as_bytes());
+    Uuid::new_v5(&namespace, name.as_bytes()).to_string()
 }
 
 /// The UUID that must stand here, in lower case.

@@ -1,0 +1,47 @@
+//! APISIX's consumers.
+
+use super::{fields, list, text};
+use crate::document::Node;
+use crate::migrate::policy::{Consumer, Key};
+use crate::migrate::report::{Notes, Outcome};
+use crate::stack::digest;
+
+pub(super) fn read(root: &Node, notes: &mut Notes<'_>) -> Vec<Consumer> {
+    let mut consumers = Vec::new();
+    for node in list(root, "consumers") {
+        let username = text(node, "username");
+        let all = fields(node.get("plugins"));
+        let refused = "refused from now on";
+        let Some((_, key_auth)) = all.iter().find(|(name, _)| *name == "key-auth") else {
+            notes.add(Outcome::Stays, node, format!("consumer {username:?}, who has no key"));
+            continue;
+        };
+        let others: Vec<_> = all.iter().map(|(name, _)| *name).filter(|name| *name != "key-auth").collect();
+        if !others.is_empty() || node.get("group_id").is_some() {
+            let message =
+                format!("consumer {username:?} has more than a key ({}): {refused}", others.join(", "));
+            notes.cure(
+                Outcome::Unmapped,
+                node,
+                message,
+                "put what `harness keys hash` says of the key into the policies by hand",
+            );
+            continue;
+        }
+        let key = text(key_auth, "key");
+        if key.is_empty() || ["$secret://", "$env://", "$ENV://"].iter().any(|start| key.starts_with(start)) {
+            let message = format!("a key of {username:?} that is not here itself: {refused}");
+            notes.cure(
+                Outcome::Unmapped,
+                key_auth,
+                message,
+                "put what `harness keys hash` says of it into the policies",
+            );
+            continue;
+        }
+        let key = Key { id: "1".to_owned(), sha256: digest(key), not_after: None };
+        consumers.push(Consumer { username: username.to_owned(), keys: vec![key], ..Consumer::default() });
+        notes.add(Outcome::Mapped, node, format!("consumer {username:?} with a key, by its SHA-256"));
+    }
+    consumers
+}
