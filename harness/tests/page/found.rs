@@ -143,6 +143,7 @@ fn nothing_sticks_out_of_a_small_screen() {
         assert!(wide.as_u64().unwrap() <= u64::from(width), "{width}: {wide}");
     }
     browser.show(320, Scheme::Light);
+    browser.until("document.querySelector('#picture').getAttribute('viewBox') === '0 0 280 790'");
     // The picture turns, so that its words stay as large as others.
     let smallest = browser.value(
         "Math.min(...[...document.querySelectorAll('#picture text')].filter((each) => each.textContent)
