@@ -113,11 +113,13 @@ fn what_cannot_be_mapped_is_closed_and_what_is_for_everything_lets_nothing_out()
         assert!(closed || to.contains("key-auth") || to.contains("$env"), "{to}: {}{}", said.out, said.err);
         assert!(!said.out.contains(&harness::stack::digest("ann-key")) || closed, "{to}: {}", said.out);
     }
-    let said: Said = of(
-        &OLD.replace("#END", "global_rules: [{id: 1, plugins: {ip-restriction: {whitelist: [127.0.0.1]}}}]"),
-        &[],
-    );
-    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    for more in [
+        "global_rules: [{id: 1, plugins: {ip-restriction: {whitelist: [127.0.0.1]}}}]",
+        "ssls: [{id: 1, sni: a, client: {ca: x}}]",
+    ] {
+        let said = of(&OLD.replace("#END", more), &[]);
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    }
     let open = OLD
         .replace("plugins: {key-auth: {header: X-API-Key, query: X-API-Key, hide_credentials: true}}", "")
         .replace(", plugins: {consumer-restriction: {whitelist: [vet]}}", "");

@@ -368,3 +368,18 @@ fn what_an_admin_api_lists_becomes_one_config() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("nobody in the dump is in a group that is denied"), "{}", said.err);
 }
+
+#[test]
+fn the_report_tells_programs_what_it_tells_people() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = config(&["{name: key-auth}, {name: jwt}", "{name: key-auth, config: {realm: fine}}"], PEOPLE);
+    let arguments = ["old.yml", "--output", "new.yml", "--json", "--report", "report.json"];
+    let said = migrate(directory.path(), &[("old.yml", &old)], &arguments);
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    let text = std::fs::read_to_string(directory.path().join("report.json")).unwrap();
+    let report = Said { out: text, ..said }.json();
+    assert_eq!((&report["source"], &report["unmapped"]), (&json!("Kong's config"), &json!(1)), "{report}");
+    let entries = report["entries"].as_array().unwrap();
+    let jwt = entries.iter().find(|entry| entry["outcome"] == "unmapped").unwrap();
+    assert_eq!((&jwt["line"], &jwt["path"]), (&json!(6), &json!("services[0].routes[0].plugins[1]")));
+}

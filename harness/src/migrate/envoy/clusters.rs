@@ -86,8 +86,10 @@ impl Reader<'_, '_> {
             }
         }
         let mut presenter = Presenter { certificate: None, ca_file: None };
-        for (field, node) in
-            tls.get("common_tls_context").map(|context| fields(context).collect()).unwrap_or_else(Vec::new)
+        for (field, node) in tls
+            .get("common_tls_context")
+            .map(|context| fields(context).collect::<Vec<_>>())
+            .unwrap_or_default()
         {
             match field {
                 "tls_certificates" => presenter.certificate = self.certificate(node),

@@ -138,7 +138,7 @@ impl<'d> Reader<'_, 'd> {
                 self.close(value, &format!("`{field}` has no counterpart"));
             }
         }
-        for (field, value) in action.map(|action| fields(action).collect()).unwrap_or_else(Vec::new) {
+        for (field, value) in action.map(|action| fields(action).collect::<Vec<_>>()).unwrap_or_default() {
             if !["cluster", "timeout"].contains(&field) {
                 self.close(value, &format!("`{field}` has no counterpart"));
             }

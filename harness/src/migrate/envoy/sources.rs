@@ -43,8 +43,9 @@ pub(super) fn into(policy: &mut Policy, sources: Option<&Node>, notes: &mut Note
     let everywhere = |names_there: &[&str]| {
         names.iter().all(|name| names_there.iter().any(|one| one.eq_ignore_ascii_case(name)))
     };
-    let alone = headers.is_empty() || queries.is_empty();
-    if !alone && !(everywhere(&headers) && everywhere(&queries)) {
+    let both = !headers.is_empty() && !queries.is_empty();
+    let alike = everywhere(&headers) && everywhere(&queries);
+    if both && !alike {
         let message = "each name is looked for in headers and in the query";
         notes.add(Outcome::Differs, sources, message);
     }
