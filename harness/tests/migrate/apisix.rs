@@ -3,7 +3,6 @@
 use harness::pki::{Authority, Ca, Leaf};
 use serde_json::{Value, json};
 
-use crate::said::Said;
 use crate::{migrate, of};
 
 const OLD: &str = r#"
