@@ -49,6 +49,7 @@ or a standalone apisix.yaml; `-` is stdin.
 The new config goes to stdout, what has become of the old one to stderr. Keys come out as their digests. What cannot be \
 mapped stays as it was.
 
+Examples:
   harness migrate kong.yml > new.yml
   harness migrate kong.yml --engine native --output new.yml --report report.txt
   harness migrate envoy.yaml > kong.yml

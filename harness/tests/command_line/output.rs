@@ -46,6 +46,7 @@ const ROWS: &[Row] = &[
     quick("keys rotate", "keys rotate keys.yaml --consumer ann --key a --days 9", 0),
     quick("kong configure", "kong configure", 0),
     quick("man", "man pages", 0),
+    quick("migrate", "migrate old.yml", 0),
     quick("policy check", "policy check policy.yaml", 0),
     quick("policy check", "policy check warned.yaml", 1),
     slow("policy diff", "policy diff policy.yaml policy.yaml"),

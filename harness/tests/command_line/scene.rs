@@ -27,6 +27,11 @@ impl Scene {
         scene.write("warned.yaml", "anonymous: guest\nrules: [{match: {groups: [vets]}, deny: {}}]\n");
         scene.write("keys.yaml", "consumers: [{username: ann, keys: [{id: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}]}]\n");
         scene.write("kong.yml", include_str!("../../../kong/kong.yml"));
+        scene.write(
+            "old.yml",
+            "_format_version: '3.0'\nconsumers: [{username: ann, keyauth_credentials: [{id: 5b6a1a2e-2f5c-4f0e-9d0e-2f8f3b1c7a10, key: anns}]}]\n\
+             services: [{name: dogs, url: 'http://localhost', routes: [{name: dogs, paths: [/], plugins: [{name: key-auth}]}]}]\n",
+        );
         scene.write("empty.yml", "_format_version: '3.0'\n");
         scene.write(
             "cases.yaml",
