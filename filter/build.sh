@@ -5,10 +5,11 @@
 # standard library for wasm; Debian's rustc-web brings its source, and cargo builds it (-Zbuild-std).
 set -euo pipefail
 
+root=$(dirname "$0")/..
 target=wasm32-unknown-unknown
 
 # The same module wherever it is built.
-RUSTFLAGS="${RUSTFLAGS:-} $("$(dirname "$0")/../release/remap.sh")"
+RUSTFLAGS="${RUSTFLAGS:-} $("$root/release/remap.sh")"
 export RUSTFLAGS
 
 has_target() {
@@ -32,11 +33,7 @@ linker() {
   return 1
 }
 
-if ! { debian_rust && linker >/dev/null; } && command -v apt-get >/dev/null; then
-  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
-  echo "installing rustc-web, cargo-web, rust-web-src and lld-19: Rust for wasm" >&2
-  { $sudo apt-get update && $sudo apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src lld-19; } >&2 || true
-fi
+debian_rust && linker >/dev/null || "$root/harness/apt-install.sh" rustc-web cargo-web rust-web-src lld-19
 
 if ! { debian_rust && linker >/dev/null; }; then
   echo "error: no Rust for $target. Either of these gives one:

@@ -12,11 +12,7 @@ if ! [ -x "$tools/bin/wasm-bindgen-test-runner" ]; then
   cargo install wasm-bindgen-cli --version "$version" --no-default-features --quiet --root "$tools" --target-dir target/tools/build
 fi
 
-if ! command -v node >/dev/null && command -v apt-get >/dev/null; then
-  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
-  echo "installing nodejs" >&2
-  { $sudo apt-get update && $sudo apt-get install --yes --no-install-recommends nodejs; } >&2 || true
-fi
+command -v node >/dev/null || harness/apt-install.sh nodejs
 if ! command -v node >/dev/null; then
   echo "error: no node in PATH, in which the filter's core is tested: install Node.js 18 or newer" >&2
   exit 2

@@ -9,11 +9,8 @@ cd "$(dirname "$0")/.."
 seconds=${1:?usage: fuzz/fuzz.sh SECONDS [TARGET…]}
 shift
 
-if ! command -v c++ >/dev/null && command -v apt-get >/dev/null; then
-  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
-  echo "installing g++, for libFuzzer" >&2
-  { $sudo apt-get update && $sudo apt-get install --yes --no-install-recommends g++; } >&2 || true
-fi
+# For libFuzzer.
+command -v c++ >/dev/null || harness/apt-install.sh g++
 
 # Dependencies are those of every other build; what is fuzzed is fast, and checked as in a debug build.
 CARGO_PROFILE_DEV_OPT_LEVEL=3 RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/rustc.sh cargo build --package fuzz --bin fuzz

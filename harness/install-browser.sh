@@ -15,31 +15,15 @@ browser() {
   return 1
 }
 
-install() {
-  local sudo
-  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
-  echo "installing $*" >&2
-  # The lists of packages may be old, or not there yet.
-  for try in first last; do
-    $sudo apt-get install --yes --no-install-recommends "$@" >&2 && return
-    [ $try = last ] || $sudo apt-get update >&2
-  done
-  return 1
-}
-
+browser || harness/apt-install.sh chromium-headless-shell fonts-inter fonts-dejavu-core
 if ! browser; then
-  if ! is_here apt-get; then
-    echo "error: no browser on PATH: chromium or google-chrome; or set BROWSER_BIN to one of yours" >&2
-    exit 2
-  fi
-  install chromium-headless-shell fonts-inter fonts-dejavu-core
+  echo "error: no browser on PATH: chromium or google-chrome; or set BROWSER_BIN to one of yours" >&2
+  exit 2
 fi
 
 tools=target/tools/axe-core
 [ "$(cat "$tools/version" 2>/dev/null)" = "$axe" ] && exit
-if ! is_here npm && is_here apt-get; then
-  install npm
-fi
+is_here npm || harness/apt-install.sh npm
 if ! is_here npm; then
   echo "error: no npm on PATH, by which axe-core is installed" >&2
   exit 2

@@ -8,11 +8,7 @@ mkdir -p "$2"
 directory=$(realpath "$2")
 
 has_tools() { command -v luarocks zip unzip >/dev/null; }
-if ! has_tools && command -v apt-get >/dev/null; then
-  sudo=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
-  echo "installing luarocks, zip and unzip" >&2
-  { $sudo apt-get update && $sudo apt-get install --yes --no-install-recommends luarocks zip unzip; } >&2 || true
-fi
+has_tools || harness/apt-install.sh luarocks zip unzip
 if ! has_tools; then
   echo "error: no luarocks, zip and unzip in PATH, by which rocks are packed" >&2
   exit 2
