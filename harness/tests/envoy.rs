@@ -2,19 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test says no")]
 
+mod plain_envoy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write, stderr};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::dogcatcher::Fault;
 use harness::gateway::envoy::{Envoy, translate};
-use harness::gateway::{self, Ability, Gateway, Options, Running, Setup, Unavailable};
+use harness::gateway::{self, Ability, Gateway, Running, Setup};
 use harness::pki::Leaf;
 use harness::stack::{ANY_PORT, Plan, Stack};
+use plain_envoy::envoy;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -196,68 +199,10 @@ impl Gateway for ByItself {
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
-        // Somebody may be faster between our choice of a port and Envoy's use of it.
-        for _ in 0..5 {
-            let proxy = TcpListener::bind(ANY_PORT)?.local_addr()?;
-            let directory = tempfile::tempdir()?;
-            let config = directory.path().join("envoy.yaml");
-            let sds = directory.path().join("sds");
-            fs::write(&config, translate(&setup.config, &setup.filters, proxy, Some(&sds))?.to_string())?;
-            let log = directory.path().join("log");
-            let child = Command::new(self.0.bin())
-                .args(["--concurrency", "2", "--disable-hot-restart", "--config-path"])
-                .arg(config)
-                .stderr(fs::File::create(&log)?)
-                .spawn()?;
-            let mut running = Plain { child, proxy, log, _directory: directory };
-            if running.serves() {
-                return Ok(Box::new(running));
-            }
-        }
-        anyhow::bail!("Envoy does not serve")
-    }
-}
-
-struct Plain {
-    child: Child,
-    proxy: SocketAddr,
-    log: PathBuf,
-    _directory: TempDir,
-}
-
-impl Plain {
-    fn serves(&mut self) -> bool {
-        let mut alive = true;
-        wait("Envoy serves or ends", || {
-            alive = matches!(self.child.try_wait(), Ok(None));
-            !alive || TcpStream::connect(self.proxy).is_ok()
-        });
-        alive
-    }
-}
-
-impl Running for Plain {
-    fn proxy(&self) -> SocketAddr {
-        self.proxy
-    }
-
-    fn status(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    fn reload(&self) -> anyhow::Result<()> {
-        anyhow::bail!("its config is fixed")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        plain_envoy::serve(&self.0, |proxy, directory| {
+            let sds = directory.join("sds");
+            Ok(translate(&setup.config, &setup.filters, proxy, Some(&sds))?.to_string())
+        })
     }
 }
 
@@ -302,20 +247,6 @@ fn wait(what: &str, mut so: impl FnMut() -> bool) {
     while !so() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::yield_now();
-    }
-}
-
-/// The Envoy of this machine. Nothing, and said so, where there is none, unless it has to be there.
-fn envoy() -> Option<Envoy> {
-    let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
-    match Envoy::find(&Options::default()) {
-        Ok(envoy) => Some(envoy),
-        Err(Unavailable(reason)) if required.split(',').any(|each| each == "envoy") => panic!("{reason}"),
-        Err(Unavailable(reason)) => {
-            // Not `eprintln!`, which is seen of failed tests only.
-            stderr().write_all(format!("skipped: {reason}\n").as_bytes()).unwrap();
-            None
-        }
     }
 }
 

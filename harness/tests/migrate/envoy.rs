@@ -1,21 +1,18 @@
 //! From Envoy's api_key_auth: the same requests to a real Envoy before, and to what comes out after.
 
 use std::fs;
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
 use harness::cases::http;
 use harness::gateway::embedded::Embedded;
 use harness::gateway::envoy::Envoy;
-use harness::gateway::{self, Ability, Gateway, Options, Running, Setup, Unavailable};
+use harness::gateway::{self, Ability, Gateway, Running, Setup};
 use harness::migrate::{Source, migrate, text};
 use harness::policy::Document;
 use harness::stack::{ANY_PORT, Plan, Stack};
 
 use crate::of;
+use crate::plain_envoy::{self, envoy};
 
 /// What became of a request, in what both gateways can say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +45,8 @@ fn what_envoy_answered_is_answered_after() {
     let config = directory.path().join("kong.yml");
     fs::write(&config, migrated.config.unwrap()).unwrap();
     let setup = Setup { config, filters: gateway::filters().unwrap(), proxy: ANY_PORT, status: None };
-    let after: [Box<dyn Gateway>; 2] = [Box::new(Embedded::default()), Box::new(self::envoy().unwrap())];
+    let after: [Box<dyn Gateway>; 2] =
+        [Box::new(Embedded::default()), Box::new(plain_envoy::envoy().unwrap())];
     for gateway in after {
         let running = gateway.start(&setup).unwrap();
         for ((name, bytes, differs), before) in asks.iter().zip(&before) {
@@ -225,74 +223,12 @@ impl Gateway for Old {
         let written = fs::read_to_string(&setup.config)?;
         let (_, rest) = written.split_once("localhost:").unwrap();
         let upstream: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        let log = setup.config.with_extension("log");
-        // Somebody may be faster between the choice of a port and its use.
-        for _ in 0..5 {
-            let proxy = TcpListener::bind(ANY_PORT)?.local_addr()?;
+        plain_envoy::serve(&self.0, |proxy, _| {
             let config = written.replace("UPSTREAM", &upstream).replace("PROXY", &proxy.port().to_string());
+            // What is migrated later.
             fs::write(&setup.config, &config)?;
-            let yaml = setup.config.with_extension("yaml");
-            fs::write(&yaml, config)?;
-            let child = Command::new(self.0.bin())
-                .args(["--concurrency", "2", "--disable-hot-restart", "--config-path"])
-                .arg(yaml)
-                .stderr(fs::File::create(&log)?)
-                .spawn()?;
-            let mut running = Alone { child, proxy, log: log.clone() };
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while matches!(running.child.try_wait(), Ok(None)) && Instant::now() < deadline {
-                if TcpStream::connect(proxy).is_ok() {
-                    return Ok(Box::new(running));
-                }
-                std::thread::yield_now();
-            }
-        }
-        anyhow::bail!("Envoy does not serve: {}", fs::read_to_string(log)?)
-    }
-}
-
-struct Alone {
-    child: Child,
-    proxy: SocketAddr,
-    log: PathBuf,
-}
-
-impl Running for Alone {
-    fn proxy(&self) -> SocketAddr {
-        self.proxy
-    }
-
-    fn status(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    fn reload(&self) -> anyhow::Result<()> {
-        anyhow::bail!("its config is fixed")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// The Envoy of this machine. Nothing, and said so, where there is none, unless it has to be there.
-fn envoy() -> Option<Envoy> {
-    let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
-    match Envoy::find(&Options::default()) {
-        Ok(envoy) => Some(envoy),
-        Err(Unavailable(reason)) if required.split(',').any(|each| each == "envoy") => panic!("{reason}"),
-        Err(Unavailable(reason)) => {
-            // Not `eprintln!`, which is seen of failed tests only.
-            std::io::stderr().write_all(format!("skipped: {reason}\n").as_bytes()).unwrap();
-            None
-        }
+            Ok(config)
+        })
     }
 }
 

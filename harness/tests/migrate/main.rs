@@ -5,6 +5,8 @@
 mod apisix;
 mod envoy;
 mod kong;
+#[path = "../plain_envoy/mod.rs"]
+mod plain_envoy;
 mod refused;
 #[path = "../policy/said.rs"]
 mod said;
