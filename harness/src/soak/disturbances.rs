@@ -90,7 +90,7 @@ impl<'s> Disturbances<'s> {
             }
             Kind::BrokenCertificate => {
                 let client = CLIENTS[1];
-                stack.put(client, "no certificate", "and no key", &stack.authority().pem())?;
+                history.spoil(stack, client)?;
                 pause();
                 history.rotate(stack, client)
             }

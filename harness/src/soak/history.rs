@@ -15,6 +15,8 @@ pub(super) struct History {
     pub(super) policy: Phases,
     pub(super) trouble: Phases,
     certificates: Mutex<BTreeMap<&'static str, Vec<Version>>>,
+    /// Held by whoever replaces one: who comes last has to be in force, and a Secret has one writer.
+    replacing: Mutex<()>,
 }
 
 /// Times at which something is settled, each followed by one at which it is changing.
@@ -64,6 +66,7 @@ impl History {
             policy: Phases::default(),
             trouble: Phases::default(),
             certificates: Mutex::new(certificates),
+            replacing: Mutex::default(),
         })
     }
 
@@ -99,6 +102,7 @@ impl History {
     pub(super) fn rotate(&self, stack: &Stack, client: &'static str) -> anyhow::Result<()> {
         let issued = stack.authority().issue(&Leaf::client(client))?;
         let fingerprint = issued.fingerprint();
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         self.with(|certificates| {
             let versions = certificates.entry(client).or_default();
             versions.retain(|version| version.replaced.is_none_or(|replaced| replaced.elapsed() < 2 * GRACE));
@@ -113,6 +117,15 @@ impl History {
             }
         });
         Ok(())
+    }
+
+    /// Puts something broken in a client certificate's place: what was there before stays in force.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn spoil(&self, stack: &Stack, client: &str) -> anyhow::Result<()> {
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        stack.put(client, "no certificate", "and no key", &stack.authority().pem())
     }
 
     /// Rotates one after the other until it is done.
@@ -141,3 +154,28 @@ impl History {
 /// So long after it was replaced a certificate may still be presented: files are looked at ten times a second, and one
 /// that is broken for a second may hide the one before it.
 const GRACE: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::embedded::Embedded;
+    use crate::soak::people;
+    use crate::stack::{ANY_PORT, Plan};
+
+    #[test]
+    fn of_two_who_replace_a_certificate_at_once_the_last_one_counts() {
+        let plan = Plan { config: &people::config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None };
+        let stack = Stack::up(&Embedded::default(), &plan).unwrap();
+        let history = History::of(&stack).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| (0..100).for_each(|_| history.rotate(&stack, CLIENTS[1]).unwrap()));
+            scope.spawn(|| (0..100).for_each(|_| history.spoil(&stack, CLIENTS[1]).unwrap()));
+            (0..100).for_each(|_| history.rotate(&stack, CLIENTS[1]).unwrap());
+        });
+        // The last thing that lies there may be spoilt.
+        history.rotate(&stack, CLIENTS[1]).unwrap();
+
+        let later = Moment { at: Instant::now() + 2 * GRACE, ..history.now() };
+        assert!(history.is_current(CLIENTS[1], &stack.fingerprint(CLIENTS[1]).unwrap(), later));
+    }
+}

@@ -181,7 +181,9 @@ impl Stack {
     /// # Errors
     /// The directory cannot be written.
     pub fn put(&self, client: &str, chain: &str, key: &str, authorities: &str) -> anyhow::Result<()> {
-        Ok(secret(&self.places, &self.first_client, client).replace(&pair(chain, key, authorities))?)
+        let secret = secret(&self.places, &self.first_client, client);
+        let cannot = || format!("what is mounted at {} cannot be replaced", secret.dir().display());
+        secret.replace(&pair(chain, key, authorities)).with_context(cannot)
     }
 }
 
