@@ -296,19 +296,6 @@ const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        reason: ELSEWHERE,
-        owed: |ask, outcome| {
-            let Some(heard) = &mut outcome.upstream else { return };
-            let (headers, query) = ask.head();
-            if ask.name == "headers: in both" {
-                heard.uri = format!("/anything/7{query}");
-            } else if ["queries: in both", "queries: a wrong one before"].contains(&ask.name.as_str()) {
-                let key = headers.lines().find_map(|line| line.strip_prefix("apikey: ")).unwrap().to_owned();
-                set(outcome, "apikey", Some(&key));
-            }
-        },
-    },
-    Difference {
         reason: FILTER,
         owed: |ask, outcome| {
             let own = ["open", "mixed"].iter().any(|route| ask.name.starts_with(route));
@@ -330,7 +317,6 @@ const DIFFERENCES: &[Difference] = &[
 const IDS: &str = "a key without an id of its own";
 const GROUPS: &str = "the upstream hears no X-Consumer-Groups, neither acl's nor the client's";
 const HIDDEN: &str = "a hidden key is hidden under all names";
-const ELSEWHERE: &str = "a key is not hidden where it is not looked for";
 const FILTER: &str = "a filter's refusal ends with a line feed and has passed by way of Kong";
 
 fn has(outcome: &Outcome, name: &str, value: &str) -> bool {

@@ -28,7 +28,8 @@ pub struct Config {
     pub key_authorization: Option<String>,
     /// Names of the cookies that may hold the key, in order. Looked for last. Default: none.
     pub key_cookies: Option<Vec<String>>,
-    /// Take keys out of the request before it goes upstream, from every place where one is looked for. Default: false.
+    /// Take keys out of the request before it goes upstream: headers and arguments of key_names, whether or not one is
+    /// looked for there, and every other place where one is. Default: false.
     pub hide_credentials: Option<bool>,
     /// Ask OPTIONS requests for a key too. Default: true.
     pub run_on_preflight: Option<bool>,

@@ -9,6 +9,7 @@ use super::{cookie, query};
 
 /// Where keys are looked for.
 pub(super) struct Places {
+    /// None where a key has no name: neither header nor argument nor field is looked at.
     pub(super) names: Box<[Box<str>]>,
     pub(super) in_header: bool,
     pub(super) in_query: bool,
@@ -71,18 +72,16 @@ impl Places {
         Ok(None)
     }
 
-    /// Whether a header holds a key and nothing else. `X_API_Key` does as well: to many an upstream the two are one name.
-    /// Authorization does under whatever scheme: a mistake in it must not bring the key to the upstream.
+    /// Whether a header may hold a key, and holds nothing else. `X_API_Key` may as well: to many an upstream the two are
+    /// one name. So may one in which no key is looked for, as key-auth has it: its place may be a client's mistake.
+    /// Authorization may under whatever scheme: a mistake in it must not bring the key to the upstream.
     pub(super) fn is_header(&self, name: &[u8]) -> bool {
-        self.in_header && self.names.iter().any(|each| same_header(each.as_bytes(), name))
+        self.names.iter().any(|each| same_header(each.as_bytes(), name))
             || self.authorization.is_some() && name.eq_ignore_ascii_case(AUTHORIZATION.as_bytes())
     }
 
-    /// The target without keys in its query; `None` if it has none.
+    /// The target without keys in its query, looked for there or not; `None` if it has none.
     pub(super) fn without(&self, target: Target<'_>) -> Option<Vec<u8>> {
-        if !self.in_query {
-            return None;
-        }
         query::without(target, |name| self.names.iter().any(|each| each.as_bytes() == name))
     }
 

@@ -30,7 +30,8 @@ impl Wants {
         };
         let places = keys.map(|keys| &keys.places);
         let mut names: Vec<Box<str>> = Vec::new();
-        let of_keys = places.filter(|places| places.in_header).map(|places| &*places.names);
+        let hides = keys.is_some_and(|keys| keys.hide);
+        let of_keys = places.filter(|places| places.in_header || hides).map(|places| &*places.names);
         let of_keys = of_keys.into_iter().flatten().map(|name| &**name);
         let authorization = places.and_then(|places| places.authorization.as_ref()).map(|_| AUTHORIZATION);
         let cookies = places.filter(|places| !places.cookies.is_empty()).map(|_| cookie::HEADER);
@@ -45,7 +46,7 @@ impl Wants {
                 || rules.rules.iter().any(|rule| !rule.methods.is_empty()),
             authority: rules.rules.iter().any(|rule| !rule.hosts.is_empty()),
             path: rules.look_at_paths,
-            query: places.is_some_and(|places| places.in_query),
+            query: places.is_some_and(|places| places.in_query || hides && !places.names.is_empty()),
             body: places.is_some_and(|places| places.in_body),
             time: keys.is_some_and(|keys| keys.keyring.has_windows()),
             names: names.into(),
@@ -79,6 +80,14 @@ mod tests {
             ("{}", [false, false, false, true], "apikey"),
             (r#"{"key_in_query":false,"run_on_preflight":false}"#, [true, false, false, false], "apikey"),
             (r#"{"key_in_header":false}"#, [false, false, false, true], ""),
+            // What is to be hidden is looked for where no key counts, too.
+            (r#"{"key_in_header":false,"hide_credentials":true}"#, [false, false, false, true], "apikey"),
+            (r#"{"key_in_query":false,"hide_credentials":true}"#, [false, false, false, true], "apikey"),
+            (
+                r#"{"key_in_header":false,"key_in_query":false,"key_cookies":["k"],"hide_credentials":true}"#,
+                [false; 4],
+                "cookie",
+            ),
             (r#"{"authentication":"gateway"}"#, [false; 4], ""),
             (
                 r#"{"authentication":"gateway","rules":[{"match":{"methods":["PUT"]},"deny":{}}]}"#,

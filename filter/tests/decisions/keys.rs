@@ -261,12 +261,12 @@ pub(super) const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "where keys are in no header, none of that name is hidden",
+        name: "a header of a key's name goes, where none is looked for in headers",
         policy: QUERY_ONLY,
         target: "/?k=ann&a=1",
         headers: &[("k", "v")],
         owed: "ann c",
-        edits: "+X-Consumer-Username=ann +X-Credential-Identifier=1 /?a=1",
+        edits: "-k +X-Consumer-Username=ann +X-Credential-Identifier=1 /?a=1",
         ..PLAIN
     },
     Row {
@@ -284,12 +284,12 @@ pub(super) const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
-        name: "where keys are in no query, it is left alone",
+        name: "an argument of a key's name goes, where none is looked for in the query",
         policy: HEADER_ONLY,
         target: "/?k=ann",
         headers: &[("k", "ann")],
         owed: "ann unchanged",
-        edits: "-k +X-Consumer-Custom-ID=x +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        edits: "-k +X-Consumer-Custom-ID=x +X-Consumer-Username=ann +X-Credential-Identifier=1 /",
         ..PLAIN
     },
     Row {

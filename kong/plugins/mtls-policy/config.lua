@@ -91,7 +91,7 @@ return {
       len_min = 0,
     } },
     { hide_credentials = {
-      description = "Take keys out of the request before it goes upstream, from every place where one is looked for. Default: false.",
+      description = "Take keys out of the request before it goes upstream: headers and arguments of key_names, whether or not one is\nlooked for there, and every other place where one is. Default: false.",
       type = "boolean",
     } },
     { key_authorization = {

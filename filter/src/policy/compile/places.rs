@@ -36,12 +36,12 @@ impl Compiler<'_> {
                 self.refuse(field, format!("key_names has all of the header {header:?}; leave one out"));
             }
         }
-        let in_names = in_header || in_query || in_body;
-        if !in_names && authorization.is_none() && cookies.is_empty() {
+        let is_named = in_header || in_query || in_body;
+        if !is_named && authorization.is_none() && cookies.is_empty() {
             self.refuse("key_in_query", "with key_in_header off too, a key could be nowhere");
         }
         Places {
-            names: boxed(names),
+            names: if is_named { boxed(names) } else { Box::default() },
             in_header,
             in_query,
             in_body,

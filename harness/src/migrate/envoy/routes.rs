@@ -192,6 +192,11 @@ impl<'d> Reader<'_, 'd> {
         }
         if let Some(forwarding) = take("forwarding") {
             policy.hide_credentials = is_true(forwarding.get("hide_credentials")).then_some(true);
+            let is_in_one_place = policy.key_in_header.is_some() != policy.key_in_query.is_some();
+            if policy.hide_credentials.is_some() && is_in_one_place {
+                let message = "headers and arguments of a key's name go, whichever of the two holds keys";
+                self.notes.add(Outcome::Differs, forwarding, message);
+            }
             let header = text(forwarding, "header");
             if !header.is_empty() && !header.eq_ignore_ascii_case("x-consumer-username") {
                 *forbidden = Some(header.to_owned());

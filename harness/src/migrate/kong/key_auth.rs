@@ -99,15 +99,6 @@ impl Reader<'_, '_, '_> {
                 config,
                 "a hidden key goes under all of key_names, where key-auth hides it under the one that it finds",
             );
-            for (looks, place) in [(self.policy.key_in_header, "header"), (self.policy.key_in_query, "query")]
-            {
-                if looks == Some(false) {
-                    let message = format!(
-                        "a key in the {place}, where none is looked for, is not hidden there, as key-auth does"
-                    );
-                    self.notes.add(Outcome::Differs, config, message);
-                }
-            }
         }
     }
 
