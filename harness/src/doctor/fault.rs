@@ -36,6 +36,7 @@ pub enum Fault {
     NoRequiredCertificate,
     NotHttp,
     NotTls,
+    PluginOnly { why: String },
     PolicyRefused { why: String },
     RefusesExpired,
     RefusesIssuer,
@@ -67,6 +68,7 @@ impl Fault {
                 | Self::ClientExpiresSoon { .. }
                 | Self::ClockSkew { .. }
                 | Self::KeyOpen { .. }
+                | Self::PluginOnly { .. }
                 | Self::Unverified
         )
     }
@@ -105,6 +107,7 @@ impl Fault {
             Self::NoRequiredCertificate => "no_required_certificate",
             Self::NotHttp => "not_http",
             Self::NotTls => "not_tls",
+            Self::PluginOnly { .. } => "plugin_only",
             Self::PolicyRefused { .. } => "policy_refused",
             Self::RefusesExpired => "refuses_expired",
             Self::RefusesIssuer => "refuses_issuer",
@@ -186,6 +189,7 @@ impl Fault {
             }
             Self::NotHttp => "see whether port and protocol are those of the API",
             Self::NotTls => "call the port that speaks TLS, or set the service's protocol to http",
+            Self::PluginOnly { .. } => "see in docs/kong.md which of the two this Kong can carry",
             Self::PolicyRefused { .. } => "correct the policy; until then its route answers 503",
             Self::RefusesIssuer => {
                 "put the issuer of our certificate among those that the upstream trusts (nginx: ssl_client_certificate), \
@@ -237,6 +241,7 @@ impl fmt::Display for Fault {
             | Self::CertificateUnreadable { why }
             | Self::ClientUnfit { what: why }
             | Self::ConfigRefused { why }
+            | Self::PluginOnly { why }
             | Self::PolicyRefused { why }
             | Self::RevocationsUnusable { why } => f.write_str(why),
             Self::AsksNobody => f.write_str("the upstream asks for no client certificate"),

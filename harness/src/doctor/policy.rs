@@ -1,9 +1,12 @@
 //! What policies select, held against what upstream-mtls has.
 
-use mtls_policy::policy::Policy;
+use std::fmt::Display;
+
+use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 
 use super::{Fault, Finding, Hop};
+use crate::consumers_file;
 use crate::document::nearest;
 use crate::gateway::declarative::{Config, Filter, Route, UpstreamMtls};
 
@@ -37,13 +40,24 @@ pub(super) fn plugin<'c>(config: &'c Config, route: &'c Route) -> Option<&'c Ups
 }
 
 fn faults(filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<Fault> {
-    if let Err(problems) = Policy::compile(&filter.config) {
-        let why = |problem: &dyn std::fmt::Display| Fault::PolicyRefused {
-            why: format!("{}: {problem}", filter.place),
-        };
-        return problems.iter().map(|problem| why(problem)).collect();
-    }
+    let at_its_place = |why: &dyn Display| format!("{}: {why}", filter.place);
     let policy: Value = serde_json::from_slice(&filter.config).unwrap_or_default();
+    let whole = match consumers_file::put_into(policy.clone()) {
+        Ok(whole) => whole.to_string(),
+        Err(error) => return vec![Fault::PolicyRefused { why: at_its_place(&format_args!("{error:#}")) }],
+    };
+    if let Err(problems) = Policy::compile_for(&Host::PLUGIN, whole.as_bytes()) {
+        return problems.iter().map(|why| Fault::PolicyRefused { why: at_its_place(why) }).collect();
+    }
+    // Only the gateway knows which of the two it has.
+    let of_the_plugin = Policy::compile(&filter.config).err();
+    let of_the_plugin = of_the_plugin.iter().flat_map(|problems| problems.iter());
+    let of_the_plugin = of_the_plugin.map(|why| Fault::PluginOnly { why: at_its_place(why) });
+    of_the_plugin.chain(selected(&policy, filter, route, plugin)).collect()
+}
+
+/// What is wrong with the certificates that a policy selects.
+fn selected(policy: &Value, filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<Fault> {
     let rules = policy["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
     let rules = rules.iter().enumerate().filter_map(|(index, rule)| {
         Some((

@@ -5,13 +5,14 @@ mod coverage;
 mod reach;
 mod windows;
 
-use mtls_policy::policy::{ConsumersFile, Host, Policy};
+use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::document::one_line;
 use super::locate::locate;
 use super::{Document, Finding, Placed, Setup, Severity};
+use crate::consumers_file;
 use crate::document::{Node, Value as Written};
 
 /// What to look for.
@@ -53,11 +54,17 @@ pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) ->
 /// What the policy's own compiler says. The plugin takes more than the filter does, and where both could be meant is
 /// not a mistake.
 fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
-    let host = match policy.chained {
-        true => Host::FILTER,
-        false => PLUGIN,
+    let compiled = match (policy.chained, whole(policy)) {
+        (true, _) => Policy::compile(&policy.json()),
+        (false, Ok(whole)) => Policy::compile_for(&Host::PLUGIN, whole.to_string().as_bytes()),
+        (false, Err(error)) => {
+            let span = locate(policy.config, "consumers_file", false);
+            let mut finding = Finding::warning("policy", policy.document, span, format!("{error:#}"));
+            finding.severity = Severity::Error;
+            return vec![finding.at("consumers_file".to_owned())];
+        }
     };
-    let Err(problems) = Policy::compile_for(&host, &policy.json()) else { return Vec::new() };
+    let Err(problems) = compiled else { return Vec::new() };
     let finding = |problem: &mtls_policy::policy::Problem| {
         let unknown = problem.message.starts_with("there is no such field");
         let span = locate(policy.config, &problem.path, unknown);
@@ -85,9 +92,6 @@ fn only_the_plugin<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
     ["key_in_body", "consumers_file"].into_iter().filter_map(finding).collect()
 }
 
-/// The plugin's host; what a consumers file says is not held against the policy.
-pub(super) const PLUGIN: Host<'static> = Host { reads_bodies: true, consumers_file: ConsumersFile::Unread };
-
 /// A policy's field, where it is written as fields and not as text.
 fn field<'d>(policy: &Placed<'d>, name: &str) -> Option<&'d Node> {
     policy.config.get(name)
@@ -102,4 +106,16 @@ fn warning<'d>(policy: &Placed<'d>, code: &'static str, path: String, message: S
 /// A policy as JSON.
 pub(super) fn value(policy: &Placed<'_>) -> Value {
     serde_json::from_slice(&policy.json()).unwrap_or_default()
+}
+
+/// Likewise, with the consumers of its consumers file where that is on this machine, as the gateway's it may not be.
+///
+/// # Errors
+/// The file is here and cannot be used.
+pub(super) fn whole(policy: &Placed<'_>) -> anyhow::Result<Value> {
+    let value = value(policy);
+    match consumers_file::named(&value) {
+        Some(path) if path.exists() => consumers_file::put_into(value),
+        _ => Ok(value),
+    }
 }

@@ -9,7 +9,7 @@ mod people;
 mod words;
 
 use anyhow::{Context, anyhow};
-use mtls_policy::policy::Policy;
+use mtls_policy::policy::{Host, Policy};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -125,16 +125,14 @@ fn ways<'s>(old: &'s Setup<'s>, new: &'s Setup<'s>) -> Vec<Way<'s>> {
 
 fn values(policies: &Option<Vec<&Placed<'_>>>) -> anyhow::Result<Vec<Value>> {
     let each = policies.iter().flatten().map(|policy| {
-        let json = policy.json();
-        Policy::compile_for(&check::PLUGIN, &json).map_err(|problems| anyhow!("{problems}")).with_context(
-            || {
-                format!(
-                    "{} holds a policy that is not valid (see `harness policy check`)",
-                    policy.document.name
-                )
-            },
-        )?;
-        Ok(check::value(policy))
+        let within = || {
+            format!("{} holds a policy that is not valid (see `harness policy check`)", policy.document.name)
+        };
+        let whole = check::whole(policy).with_context(within)?;
+        Policy::compile_for(&Host::PLUGIN, whole.to_string().as_bytes())
+            .map_err(|problems| anyhow!("{problems}"))
+            .with_context(within)?;
+        Ok(whole)
     });
     each.collect()
 }

@@ -2,8 +2,8 @@
 
 mod words;
 
-use anyhow::{anyhow, bail};
-use mtls_policy::policy::{Caller, Decision, Policy};
+use anyhow::{Context, anyhow, bail};
+use mtls_policy::policy::{Caller, Decision, Host, Policy};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -160,9 +160,9 @@ pub fn decide(
     asker: &Asker,
     now: OffsetDateTime,
 ) -> anyhow::Result<Decided> {
-    let document = check::value(policy);
     let place = place(policy.document, policy.entity.span.start);
-    let compiled = compile(&policy.json()).map_err(|problems| {
+    let document = check::whole(policy).with_context(|| format!("the policy at {place}"))?;
+    let compiled = compile(document.to_string().as_bytes()).map_err(|problems| {
         anyhow!("the policy at {place} is not valid; `harness policy check` shows why\n{problems}")
     })?;
     let rules = Rules::of(&document)?;
@@ -246,7 +246,7 @@ fn with_key(
     now: OffsetDateTime,
 ) -> anyhow::Result<Asked> {
     if document["consumers_file"].is_string() {
-        bail!("the policy's consumers are in a file of their own: ask by --consumer and --group");
+        bail!("the policy's consumers_file is not on this machine: ask by --consumer and --group");
     }
     // Where the key stands makes no difference to who has it; a header needs no escapes.
     let mut asked = document.clone();
@@ -282,7 +282,7 @@ fn who(caller: &Caller<'_>) -> Who {
 }
 
 fn compile(policy: &[u8]) -> anyhow::Result<Policy> {
-    Policy::compile_for(&check::PLUGIN, policy).map_err(|problems| anyhow!("{problems}"))
+    Policy::compile_for(&Host::PLUGIN, policy).map_err(|problems| anyhow!("{problems}"))
 }
 
 fn place(document: &Document, byte: usize) -> String {

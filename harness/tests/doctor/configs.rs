@@ -39,6 +39,14 @@ services:
     let typo = right.replace("client_certificate: kong-client\n", "client_certificate: kong-cleint\n");
     given(&typo, &[("policy", "unknown_certificate")]);
     given(&right.replace("consumers: [ann]", "consumers: [bob]"), &[("policy", "policy_refused")]);
+    let (before, people) = right.split_once("        consumers: ").unwrap();
+    let (people, after) = people.split_once('\n').unwrap();
+    let file = scene.path("people.yaml");
+    let elsewhere = format!("{before}        consumers_file: {}\n{after}", file.display());
+    given(&elsewhere, &[("policy", "policy_refused")]);
+    std::fs::write(&file, format!("consumers: {people}\n")).unwrap();
+    given(&elsewhere, &[("policy", "plugin_only")]);
+    given(&elsewhere.replace("consumers: [ann]", "consumers: [bob]"), &[("policy", "policy_refused")]);
     given(
         &right.replace("  - name: dogs\n", "  - name: dogs\n    pahts: [/dogs]\n"),
         &[("config", "config_refused")],

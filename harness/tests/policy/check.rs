@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::policy;
 use crate::said::Said;
+use crate::{policy, policy_in};
 
 const TEN: &str = r#"key_nmaes: [X-API-Key]
 hide_credentials: "yes"
@@ -301,6 +301,30 @@ fn no_key_is_shown_wherever_somebody_wrote_one() {
             assert!(!format!("{}{}", said.out, said.err).contains(hidden), "{text}{}{}", said.out, said.err);
         }
     }
+}
+
+#[test]
+fn a_consumers_file_is_held_against_its_policy_where_it_is_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("people.yaml");
+    let text =
+        format!("consumers_file: {}\nrules:\n- match: {{groups: [vets]}}\n  deny: {{}}\n", file.display());
+    let check = || policy_in(directory.path(), &["check", "--json", "p.yaml"], &[("p.yaml", &text)], "");
+    let plugin_only =
+        ("plugin_only", 1, "consumers_file is for the plugin alone: the filter refuses this policy");
+
+    agree("not here", &check(), &[plugin_only]);
+    std::fs::write(&file, "consumers: [{username: ann, groups: [vets]}]\n").unwrap();
+    agree("as it has to be", &check(), &[plugin_only]);
+    std::fs::write(&file, "consumers: [{username: ann, groups: [vet]}]\n").unwrap();
+    let error = |owed: &str| {
+        let said = check();
+        assert!(said.code == 1 && said.out.contains(owed), "{}{}", said.out, said.err);
+    };
+    error("no consumer is in group \\\"vets\\\" (did you mean");
+    std::fs::write(&file, "consumers: [{username: ann, keys: [{id: '1', sha256: hunter2}]}]\n").unwrap();
+    error("people.yaml: consumers[0].keys[0].sha256: has to be the key's SHA-256");
+    assert!(!check().out.contains("hunter2"), "{}", check().out);
 }
 
 #[test]

@@ -22,6 +22,36 @@ rules:
 ";
 
 #[test]
+fn consumers_of_a_file_are_asked_as_the_plugin_does_where_it_is_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("people.yaml");
+    let (people, rest) = POLICY.split_once("client_certificate:").unwrap();
+    let (names, people) = people.split_once('\n').unwrap();
+    let policy_text = format!("{names}\nconsumers_file: {}\nclient_certificate:{rest}", file.display());
+    let ask = |more: &[&str]| {
+        let arguments = [&["explain", "p.yaml", "--method", "PUT", "--path", "/api/dogs"], more].concat();
+        policy_in(directory.path(), &arguments, &[("p.yaml", &policy_text)], "test")
+    };
+    let with_key = ["--key", "--at", "2026-12-01T00:00:00Z"];
+
+    let said = ask(&["--consumer", "ann", "--group", "vets"]);
+    assert!(said.out.contains("allowed as \"kong-vet\""), "{}{}", said.out, said.err);
+    assert!(ask(&with_key).err.contains("consumers_file is not on this machine"));
+
+    std::fs::write(&file, people).unwrap();
+    for who in [&["--consumer", "ann"][..], &with_key] {
+        let said = ask(who);
+        assert!(said.out.contains("allowed as \"kong-vet\""), "{}{}", said.out, said.err);
+    }
+    assert_eq!(ask(&["--consumer", "anne"]).code, 2);
+
+    std::fs::write(&file, people.replace("'1'", "[]")).unwrap();
+    let said = ask(&["--consumer", "ann"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("keys[0].id: has to be a string"), "{}", said.err);
+}
+
+#[test]
 fn the_rule_that_decides_is_shown_and_what_kept_those_before_it() {
     let ask = |more: &[&str]| policy(&[&["explain", "p.yaml"], more].concat(), &[("p.yaml", POLICY)]);
     let said = ask(&["--consumer", "intern", "--path", "/api/cats", "--header", "X-Shift: night"]);

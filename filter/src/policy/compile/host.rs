@@ -26,6 +26,9 @@ pub enum ConsumersFile<'c> {
 impl Host<'_> {
     /// A proxy-wasm filter's.
     pub const FILTER: Self = Host { reads_bodies: false, consumers_file: ConsumersFile::Unsupported };
+
+    /// The native plugin's, which has not read the consumers file: what that would say is not held against a policy.
+    pub const PLUGIN: Self = Host { reads_bodies: true, consumers_file: ConsumersFile::Unread };
 }
 
 impl Compiler<'_> {

@@ -1,17 +1,14 @@
 //! The consumers files of mtls-policy: the filter has no files, so it is given what stands in them.
 
 use std::collections::BTreeMap;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Context;
-use mtls_policy::policy::Consumers;
 use serde_json::Value;
 
-use super::regular;
-use crate::document::{Report, parse};
+use crate::consumers_file::{self, read};
 use crate::gateway::declarative::{Config, Filter};
+use crate::regular;
 
 /// What is in force of every consumers file that a config names.
 #[derive(Default)]
@@ -70,15 +67,9 @@ impl ConsumersFiles {
 
     /// A filter's config, with the consumers in the place of the file's name.
     pub(super) fn put_into(&self, filter: &Filter) -> Vec<u8> {
-        let with_consumers = named(filter).and_then(|(path, mut config)| {
-            let fields = config.as_object_mut()?;
-            fields.remove("consumers_file");
-            // Both are a mistake, which the filter would not see.
-            if fields.contains_key("consumers") {
-                return None;
-            }
-            fields.insert("consumers".to_owned(), self.0.get(&path)?.consumers.clone());
-            Some(config.to_string().into_bytes())
+        let with_consumers = named(filter).and_then(|(path, config)| {
+            let consumers = self.0.get(&path)?.consumers.clone();
+            Some(consumers_file::put(consumers, config).to_string().into_bytes())
         });
         with_consumers.unwrap_or_else(|| filter.config.clone())
     }
@@ -95,18 +86,5 @@ fn named(filter: &Filter) -> Option<(PathBuf, Value)> {
         return None;
     }
     let config: Value = serde_json::from_slice(&filter.config).ok()?;
-    let path = config["consumers_file"].as_str()?.into();
-    Some((path, config))
-}
-
-fn read(path: &Path) -> anyhow::Result<Value> {
-    let within = || format!("consumers_file {}", path.display());
-    let text = regular::text(path).with_context(within)?;
-    let report = Report::new(None);
-    let node = parse(&text, &report);
-    let mut document = report.conclude(node).with_context(within)?.to_json();
-    Consumers::compile(document.to_string().as_bytes())
-        .map_err(|problems| anyhow::anyhow!("{problems}"))
-        .with_context(within)?;
-    Ok(document["consumers"].take())
+    Some((consumers_file::named(&config)?, config))
 }

@@ -14,7 +14,6 @@ mod log;
 mod metrics;
 mod page;
 mod properties;
-mod regular;
 pub mod router;
 mod server;
 mod status;

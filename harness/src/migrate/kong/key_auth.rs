@@ -1,6 +1,6 @@
 //! What key-auth's config is in a policy (kong/plugins/key-auth/schema.lua of Kong 3.9.1, and 3.10's `identity_realms`).
 
-use mtls_policy::policy::{ConsumersFile, Host, Policy as Compiled};
+use mtls_policy::policy::{Host, Policy as Compiled};
 
 use super::people::People;
 use crate::document::{Node, Value};
@@ -154,7 +154,7 @@ impl Reader<'_, '_, '_> {
 /// What the policy's own compiler says.
 fn compiles(policy: &Policy, plugin: &Plugin<'_>, engine: Option<Engine>, notes: &mut Notes<'_>) -> bool {
     let host = match engine {
-        Some(Engine::Native) => PLUGIN,
+        Some(Engine::Native) => Host::PLUGIN,
         Some(Engine::Wasm) | None => Host::FILTER,
     };
     let document = policy.config(&[]).to_json().to_string();
@@ -170,6 +170,3 @@ fn compiles(policy: &Policy, plugin: &Plugin<'_>, engine: Option<Engine>, notes:
     }
     false
 }
-
-/// What the native plugin is to a policy.
-const PLUGIN: Host<'static> = Host { reads_bodies: true, consumers_file: ConsumersFile::Unread };
