@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use base64::Engine;
+use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -74,9 +76,10 @@ impl Browser {
         ]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         // It refuses to have one as root.
-        if rustix::process::geteuid().is_root() {
+        if geteuid().is_root() {
             command.arg("--no-sandbox");
         }
+        command.process_group(0);
         command.env("TZ", "UTC").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let (to, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
@@ -194,8 +197,9 @@ impl Inner {
 }
 
 impl Drop for Inner {
+    /// All of its processes: one that is left would go on writing into a profile that is taken away.
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
     }
 }
