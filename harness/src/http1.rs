@@ -32,7 +32,7 @@ impl Answers {
     /// # Errors
     /// The connection ends before, or what comes is not HTTP with a length.
     pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<Answer<'_>> {
-        self.filled = 0;
+        self.forget();
         let (status, body, is_last) = loop {
             ensure!(self.filled < self.buffer.len(), "an answer is longer than {LONGEST} bytes");
             match stream.read(&mut self.buffer[self.filled..]).await? {
@@ -44,6 +44,16 @@ impl Answers {
             }
         };
         Ok(Answer { status, body: &self.buffer[body..self.filled], is_last })
+    }
+
+    /// Forgets the last answer before the next is asked for.
+    pub fn forget(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Whether not a byte has come of the next answer.
+    pub fn is_empty(&self) -> bool {
+        self.filled == 0
     }
 }
 

@@ -54,6 +54,8 @@ fn told(Outcome { time, tally, disturbances, samples }: &Outcome) -> String {
     for (count, what) in counts {
         let _ = writeln!(text, "{count:>10} {what}");
     }
+    let _ =
+        writeln!(text, "{:>10} sent again, for the gateway had ended the kept connection", tally.sent_again);
     let _ = writeln!(text, "disturbed by");
     for (what, count) in disturbances {
         let _ = writeln!(text, "{count:>10} × {what}");

@@ -99,40 +99,61 @@ struct Client {
 impl Asker<'_> {
     /// On one connection after the other.
     async fn keep_asking(&self) {
-        while self.is_to_go_on() {
+        let mut unanswered = None;
+        while unanswered.is_some() || self.is_to_go_on() {
             let began = self.history.now();
-            if let Err(error) = self.keep_asking_on_one().await {
-                self.failed(began, &error);
-                // Where nothing listens there is no use in asking at once again.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            unanswered = match self.keep_asking_on_one(unanswered).await {
+                Ok(unanswered) => unanswered,
+                Err(error) => {
+                    self.failed(began, &error);
+                    // Where nothing listens there is no use in asking at once again.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    None
+                }
+            };
         }
     }
 
-    async fn keep_asking_on_one(&self) -> anyhow::Result<()> {
+    /// Begins with what another connection did not answer. What this one did not answer, since the gateway had ended it
+    /// when the request came, is to be sent once more: servers end idle connections when they like, and clients repeat
+    /// what may be repeated (RFC 9112, section 9.3.1).
+    async fn keep_asking_on_one<'s>(
+        &'s self,
+        mut unanswered: Option<&'s Asking>,
+    ) -> anyhow::Result<Option<&'s Asking>> {
         let mut stream = TcpStream::connect(self.proxy).await.context("no connection")?;
         stream.set_nodelay(true)?;
-        let mut answers = Answers::new();
-        while let Some(asking) = self.next() {
+        let (mut answers, mut was_idle) = (Answers::new(), false);
+        while let Some(asking) = unanswered.take().or_else(|| self.next()) {
             let began = self.history.now();
+            answers.forget();
             let answer = timeout(PATIENCE, async {
                 stream.write_all(&asking.request).await?;
                 answers.next(&mut stream).await
             });
-            match answer.await.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {PATIENCE:?}"))) {
-                Ok(answer) => {
+            match answer.await {
+                Ok(Ok(answer)) => {
                     self.judge(asking, began, answer.status, answer.body);
                     if answer.is_last {
-                        return Ok(());
+                        return Ok(None);
                     }
+                    was_idle = true;
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
+                    if was_idle && answers.is_empty() {
+                        self.tally.sent_again();
+                        return Ok(Some(asking));
+                    }
                     self.failed(began, &error);
-                    return Ok(());
+                    return Ok(None);
+                }
+                Err(_) => {
+                    self.failed(began, &anyhow::anyhow!("no answer within {PATIENCE:?}"));
+                    return Ok(None);
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn is_to_go_on(&self) -> bool {
@@ -187,3 +208,47 @@ impl Asker<'_> {
 
 /// Longer than any timeout of the route.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::gateway::embedded::Embedded;
+    use crate::soak::people::{CLIENTS, config};
+    use crate::stack::{ANY_PORT, Plan as StackPlan};
+
+    #[test]
+    fn what_a_kept_connection_did_not_answer_is_sent_once_more_and_nothing_else_is() {
+        let plan = StackPlan { config: &config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None };
+        let stack = Stack::up(&Embedded::default(), &plan).unwrap();
+        let history = History::of(&stack).unwrap();
+        let gateway = TcpListener::bind("127.0.0.1:0").unwrap();
+        let asker = Asker {
+            proxy: gateway.local_addr().unwrap(),
+            everybody: everybody(stack.keys()).unwrap(),
+            history: &history,
+            begun: AtomicU64::new(0),
+            requests: 2,
+            tally: Arc::default(),
+            stop: Arc::default(),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Answers once and ends; then ends without any answer.
+                let (mut first, _) = gateway.accept().unwrap();
+                let _ = first.read(&mut [0; 4096]).unwrap();
+                first.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").unwrap();
+                let _ = first.read(&mut [0; 4096]).unwrap();
+                drop(first);
+                let (mut second, _) = gateway.accept().unwrap();
+                let _ = second.read(&mut [0; 4096]).unwrap();
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(asker.keep_asking());
+        });
+        let tally = asker.tally.get();
+        assert_eq!((tally.answers(), tally.sent_again, tally.lost), (2, 1, 1), "{tally:?}");
+    }
+}

@@ -19,7 +19,9 @@ pub struct Tally {
     pub mistaken: u64,
     /// Refused, and should have passed.
     pub turned_away: u64,
-    /// Of each of the last four, the first few in words.
+    /// Sent once more, and no answers: the gateway had ended a kept connection when the request came on it.
+    pub sent_again: u64,
+    /// Of each of the four that are wrong, the first few in words.
     pub examples: Vec<String>,
 }
 
@@ -37,7 +39,17 @@ pub(super) enum Verdict {
 
 impl Tally {
     pub fn answers(&self) -> u64 {
-        let Self { allowed, refused, failed, lost, let_in, mistaken, turned_away, examples: _ } = self;
+        let Self {
+            allowed,
+            refused,
+            failed,
+            lost,
+            let_in,
+            mistaken,
+            turned_away,
+            sent_again: _,
+            examples: _,
+        } = self;
         allowed + refused + failed + lost + let_in + mistaken + turned_away
     }
 
@@ -81,6 +93,10 @@ pub(super) struct Shared(Mutex<Tally>);
 impl Shared {
     pub(super) fn add(&self, verdict: Verdict, words: impl FnOnce() -> String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(verdict, words);
+    }
+
+    pub(super) fn sent_again(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent_again += 1;
     }
 
     pub(super) fn answers(&self) -> u64 {
