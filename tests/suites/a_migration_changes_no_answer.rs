@@ -120,8 +120,7 @@ fn every_answer_is_as_it_was_in_either_shell() {
     let (setting, old) = setting_and(SERVICES);
     let asks = asks(&setting, &ROUTES);
     assert!(asks.len() > 250, "{}", asks.len());
-    let migration =
-        setting.migrates(&old, Source::Kong, &asks, &reasons(&[IDS, GROUPS, HIDDEN, ELSEWHERE]), None);
+    let migration = setting.migrates(&old, Source::Kong, &asks, &reasons(&[IDS, GROUPS, HIDDEN]), None);
     assert!(migration.report.is_whole(), "{}", harness::migrate::text(&migration.report));
     let config = migration.config.unwrap();
     for name in ["ann", "ann-second", "bob", "carl", "old"] {
