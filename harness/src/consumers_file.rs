@@ -41,13 +41,15 @@ pub fn put(consumers: Value, mut policy: Value) -> Value {
     policy
 }
 
-/// A policy with the consumers of its file, if it names one.
+/// A policy, as JSON, with the consumers of its file, if it names one; else as it is, byte for byte.
 ///
 /// # Errors
 /// As [`read`].
-pub fn put_into(policy: Value) -> anyhow::Result<Value> {
-    match named(&policy) {
-        Some(path) => Ok(put(read(&path)?, policy)),
+pub fn put_into(policy: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    // What is no JSON names none.
+    let parsed = serde_json::from_slice(&policy).unwrap_or_default();
+    match named(&parsed) {
+        Some(path) => Ok(put(read(&path)?, parsed).to_string().into_bytes()),
         None => Ok(policy),
     }
 }

@@ -41,23 +41,23 @@ pub(super) fn plugin<'c>(config: &'c Config, route: &'c Route) -> Option<&'c Ups
 
 fn faults(filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<Fault> {
     let at_its_place = |why: &dyn Display| format!("{}: {why}", filter.place);
-    let policy: Value = serde_json::from_slice(&filter.config).unwrap_or_default();
-    let whole = match consumers_file::put_into(policy.clone()) {
-        Ok(whole) => whole.to_string(),
+    let whole = match consumers_file::put_into(filter.config.clone()) {
+        Ok(whole) => whole,
         Err(error) => return vec![Fault::PolicyRefused { why: at_its_place(&format_args!("{error:#}")) }],
     };
-    if let Err(problems) = Policy::compile_for(&Host::PLUGIN, whole.as_bytes()) {
+    if let Err(problems) = Policy::compile_for(&Host::PLUGIN, &whole) {
         return problems.iter().map(|why| Fault::PolicyRefused { why: at_its_place(why) }).collect();
     }
     // Only the gateway knows which of the two it has.
     let of_the_plugin = Policy::compile(&filter.config).err();
     let of_the_plugin = of_the_plugin.iter().flat_map(|problems| problems.iter());
     let of_the_plugin = of_the_plugin.map(|why| Fault::PluginOnly { why: at_its_place(why) });
-    of_the_plugin.chain(selected(&policy, filter, route, plugin)).collect()
+    of_the_plugin.chain(selected(filter, route, plugin)).collect()
 }
 
 /// What is wrong with the certificates that a policy selects.
-fn selected(policy: &Value, filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<Fault> {
+fn selected(filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<Fault> {
+    let policy: Value = serde_json::from_slice(&filter.config).unwrap_or_default();
     let rules = policy["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
     let rules = rules.iter().enumerate().filter_map(|(index, rule)| {
         Some((

@@ -56,7 +56,7 @@ pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) ->
 fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
     let compiled = match (policy.chained, whole(policy)) {
         (true, _) => Policy::compile(&policy.json()),
-        (false, Ok(whole)) => Policy::compile_for(&Host::PLUGIN, whole.to_string().as_bytes()),
+        (false, Ok(whole)) => Policy::compile_for(&Host::PLUGIN, &whole),
         (false, Err(error)) => {
             let span = locate(policy.config, "consumers_file", false);
             let mut finding = Finding::warning("policy", policy.document, span, format!("{error:#}"));
@@ -112,10 +112,9 @@ pub(super) fn value(policy: &Placed<'_>) -> Value {
 ///
 /// # Errors
 /// The file is here and cannot be used.
-pub(super) fn whole(policy: &Placed<'_>) -> anyhow::Result<Value> {
-    let value = value(policy);
-    match consumers_file::named(&value) {
-        Some(path) if path.exists() => consumers_file::put_into(value),
-        _ => Ok(value),
+pub(super) fn whole(policy: &Placed<'_>) -> anyhow::Result<Vec<u8>> {
+    match consumers_file::named(&value(policy)) {
+        Some(path) if path.exists() => consumers_file::put_into(policy.json()),
+        _ => Ok(policy.json()),
     }
 }

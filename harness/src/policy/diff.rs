@@ -87,7 +87,7 @@ pub fn diff(old: &Setup<'_>, new: &Setup<'_>) -> anyhow::Result<Diff> {
         settings(&way, &was, &is, &mut diff.settings);
         access(&way, &was, &is, &mut diff.access)?;
     }
-    diff.keys = keys::changes(old, new);
+    diff.keys = keys::changes(old, new)?;
     Ok(diff)
 }
 
@@ -129,10 +129,10 @@ fn values(policies: &Option<Vec<&Placed<'_>>>) -> anyhow::Result<Vec<Value>> {
             format!("{} holds a policy that is not valid (see `harness policy check`)", policy.document.name)
         };
         let whole = check::whole(policy).with_context(within)?;
-        Policy::compile_for(&Host::PLUGIN, whole.to_string().as_bytes())
+        Policy::compile_for(&Host::PLUGIN, &whole)
             .map_err(|problems| anyhow!("{problems}"))
             .with_context(within)?;
-        Ok(whole)
+        Ok(serde_json::from_slice(&whole)?)
     });
     each.collect()
 }

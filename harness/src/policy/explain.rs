@@ -161,10 +161,11 @@ pub fn decide(
     now: OffsetDateTime,
 ) -> anyhow::Result<Decided> {
     let place = place(policy.document, policy.entity.span.start);
-    let document = check::whole(policy).with_context(|| format!("the policy at {place}"))?;
-    let compiled = compile(document.to_string().as_bytes()).map_err(|problems| {
+    let whole = check::whole(policy).with_context(|| format!("the policy at {place}"))?;
+    let compiled = compile(&whole).map_err(|problems| {
         anyhow!("the policy at {place} is not valid; `harness policy check` shows why\n{problems}")
     })?;
+    let document = serde_json::from_slice(&whole)?;
     let rules = Rules::of(&document)?;
     let asked = match asker {
         Asker::Consumer { username, groups } => {

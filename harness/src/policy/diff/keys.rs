@@ -50,8 +50,11 @@ struct Said {
 }
 
 /// By digests, which are never told.
-pub(super) fn changes(old: &Setup<'_>, new: &Setup<'_>) -> Vec<KeyChange> {
-    let (was, is) = (keys(old), keys(new));
+///
+/// # Errors
+/// A consumers file is here and cannot be used.
+pub(super) fn changes(old: &Setup<'_>, new: &Setup<'_>) -> anyhow::Result<Vec<KeyChange>> {
+    let (was, is) = (keys(old)?, keys(new)?);
     let mut changes = BTreeSet::new();
     let digests: BTreeSet<_> = was.keys().chain(is.keys()).collect();
     let (mut gone, mut come) = (BTreeSet::new(), BTreeSet::new());
@@ -91,14 +94,14 @@ pub(super) fn changes(old: &Setup<'_>, new: &Setup<'_>) -> Vec<KeyChange> {
         });
     }
     changes.extend(gone.into_iter().map(|Said { consumer, id, .. }| KeyChange::Dropped { consumer, id }));
-    changes.into_iter().collect()
+    Ok(changes.into_iter().collect())
 }
 
 /// The same key on several routes is one, unless something else is said of it.
-fn keys(setup: &Setup<'_>) -> Keys {
+fn keys(setup: &Setup<'_>) -> anyhow::Result<Keys> {
     let mut keys = Keys::new();
     for policy in &setup.policies {
-        let policy = check::value(policy);
+        let policy: Value = serde_json::from_slice(&check::whole(policy)?)?;
         for consumer in policy["consumers"].as_array().into_iter().flatten() {
             for key in consumer["keys"].as_array().into_iter().flatten() {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -111,7 +114,7 @@ fn keys(setup: &Setup<'_>) -> Keys {
             }
         }
     }
-    keys
+    Ok(keys)
 }
 
 fn window(start: &Value, end: &Value) -> String {
