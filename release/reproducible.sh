@@ -8,13 +8,18 @@ what=${1:?usage: release/reproducible.sh dist|filter}
 scratch=$(mktemp --directory)
 trap 'rm -rf "$scratch"' EXIT
 
+places=(here elsewhere/and/deeper)
 mkdir -p target/tools
-made=()
-for place in here elsewhere/and/deeper; do
+# Both before either is made: meanwhile somebody may go on here.
+for place in "${places[@]}"; do
   mkdir -p "$scratch/$place/target"
   git ls-files -z | tar --create --null --files-from=- | tar --extract --directory "$scratch/$place"
   # Tools that make it, which take minutes to install, and of which nothing is in it.
   ln -s "$PWD/target/tools" "$scratch/$place/target/tools"
+done
+
+made=()
+for place in "${places[@]}"; do
   make --silent --directory "$scratch/$place" "$what"
   case $what in
     dist) made+=("$(echo "$scratch/$place"/target/dist/*.tar.gz)") ;;
