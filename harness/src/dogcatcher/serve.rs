@@ -169,9 +169,11 @@ async fn connection(stream: TcpStream, transport: Transport, shared: Arc<Shared>
     let mut fault = shared.fault.subscribe();
     let mut serving = Box::pin(secured(stream, transport, number, line.clone(), shared.clone(), watcher));
     let ends = |fault: &Fault| matches!(fault, Fault::Down | Fault::Vanish);
+    // In this order: what comes after a fault was set is not served.
     let fate = tokio::select! {
-        () = &mut serving => return,
+        biased;
         fate = fault.wait_for(ends) => fate.map_or(Fault::Down, |fault| *fault),
+        () = &mut serving => return,
     };
     drop(serving);
     if fate == Fault::Vanish {
