@@ -159,13 +159,10 @@ const GRACE: Duration = Duration::from_secs(4);
 mod tests {
     use super::*;
     use crate::gateway::embedded::Embedded;
-    use crate::soak::people;
-    use crate::stack::{ANY_PORT, Plan};
 
     #[test]
     fn of_two_who_replace_a_certificate_at_once_the_last_one_counts() {
-        let plan = Plan { config: &people::config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None };
-        let stack = Stack::up(&Embedded::default(), &plan).unwrap();
+        let stack = crate::soak::stack(&Embedded::default()).unwrap();
         let history = History::of(&stack).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| (0..100).for_each(|_| history.rotate(&stack, CLIENTS[1]).unwrap()));

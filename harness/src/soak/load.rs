@@ -216,13 +216,10 @@ mod tests {
 
     use super::*;
     use crate::gateway::embedded::Embedded;
-    use crate::soak::people::{CLIENTS, config};
-    use crate::stack::{ANY_PORT, Plan as StackPlan};
 
     #[test]
     fn what_a_kept_connection_did_not_answer_is_sent_once_more_and_nothing_else_is() {
-        let plan = StackPlan { config: &config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None };
-        let stack = Stack::up(&Embedded::default(), &plan).unwrap();
+        let stack = crate::soak::stack(&Embedded::default()).unwrap();
         let history = History::of(&stack).unwrap();
         let gateway = TcpListener::bind("127.0.0.1:0").unwrap();
         let asker = Asker {

@@ -65,10 +65,7 @@ impl Outcome {
 /// # Errors
 /// Something cannot be brought up, or a disturbance cannot be made. What answers are wrong is no error but counted.
 pub fn run(gateway: &dyn Gateway, plan: Plan, mut progress: impl FnMut(u64)) -> anyhow::Result<Outcome> {
-    let stack = Stack::up(
-        gateway,
-        &StackPlan { config: &people::config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None },
-    )?;
+    let stack = stack(gateway)?;
     let history = History::of(&stack)?;
     let disturbances = Disturbances::of(&stack, gateway, &history);
     let (done, began) = (AtomicBool::new(false), Instant::now());
@@ -91,6 +88,12 @@ pub fn run(gateway: &dyn Gateway, plan: Plan, mut progress: impl FnMut(u64)) -> 
         }
         Ok(Outcome { time, tally: tally?, disturbances: disturbances.counts(), samples: vitals.samples })
     })
+}
+
+/// Under the first policy.
+fn stack(gateway: &dyn Gateway) -> anyhow::Result<Stack> {
+    let plan = StackPlan { config: &people::config(0), clients: &CLIENTS, proxy: ANY_PORT, status: None };
+    Stack::up(gateway, &plan)
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What becomes other, and for whom.
 
-use crate::policy;
 use crate::said::Said;
+use crate::{policy, with_consumers_in};
 
 fn diff(old: &str, new: &str, more: &[&str]) -> Said {
     policy(&[&["diff", "old.yml", "new.yml"], more].concat(), &[("old.yml", old), ("new.yml", new)])
@@ -29,16 +29,14 @@ rules:
 fn consumers_that_move_into_a_file_are_the_same_ones() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("people.yaml");
-    let (start, rest) = POLICY.split_once("consumers:\n").unwrap();
-    let (people, rest) = rest.split_once("client_certificate:").unwrap();
-    let moved = format!("{start}consumers_file: {}\nclient_certificate:{rest}", file.display());
-    std::fs::write(&file, format!("consumers:\n{people}")).unwrap();
+    let (moved, people) = with_consumers_in(&file, POLICY);
+    std::fs::write(&file, &people).unwrap();
     let said = diff(POLICY, &moved, &[]);
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
 
     let others = people.replace("  groups: [vets]\n", "");
     let others = others.replace("- username: ben\n", "- username: ben\n  groups: [vets]\n");
-    std::fs::write(&file, format!("consumers:\n{others}")).unwrap();
+    std::fs::write(&file, others).unwrap();
     let said = diff(POLICY, &moved, &[]);
     assert!(
         said.out.contains("ann: changes identity, was let through as kong-vet"),

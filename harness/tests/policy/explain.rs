@@ -6,7 +6,7 @@ use mtls_policy::policy::{Certificate, Decision, Policy, Reason, Request as View
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::{policy, policy_in};
+use crate::{policy, policy_in, with_consumers_in};
 
 const POLICY: &str = "\
 key_names: [X-API-Key]
@@ -25,12 +25,10 @@ rules:
 fn consumers_of_a_file_are_asked_as_the_plugin_does_where_it_is_here() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("people.yaml");
-    let (people, rest) = POLICY.split_once("client_certificate:").unwrap();
-    let (names, people) = people.split_once('\n').unwrap();
-    let policy_text = format!("{names}\nconsumers_file: {}\nclient_certificate:{rest}", file.display());
+    let (moved, people) = with_consumers_in(&file, POLICY);
     let ask = |more: &[&str]| {
         let arguments = [&["explain", "p.yaml", "--method", "PUT", "--path", "/api/dogs"], more].concat();
-        policy_in(directory.path(), &arguments, &[("p.yaml", &policy_text)], "test")
+        policy_in(directory.path(), &arguments, &[("p.yaml", &moved)], "test")
     };
     let with_key = ["--key", "--at", "2026-12-01T00:00:00Z"];
 
@@ -38,7 +36,7 @@ fn consumers_of_a_file_are_asked_as_the_plugin_does_where_it_is_here() {
     assert!(said.out.contains("allowed as \"kong-vet\""), "{}{}", said.out, said.err);
     assert!(ask(&with_key).err.contains("consumers_file is not on this machine"));
 
-    std::fs::write(&file, people).unwrap();
+    std::fs::write(&file, &people).unwrap();
     for who in [&["--consumer", "ann"][..], &with_key] {
         let said = ask(who);
         assert!(said.out.contains("allowed as \"kong-vet\""), "{}{}", said.out, said.err);

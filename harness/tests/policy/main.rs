@@ -24,3 +24,11 @@ fn policy_in(directory: &Path, arguments: &[&str], files: &[(&str, &str)], stdin
     }
     said::harness(directory, &[&["policy"], arguments].concat(), stdin)
 }
+
+/// A policy whose consumers are in a file of their own, and what is to be written there.
+fn with_consumers_in(file: &Path, policy: &str) -> (String, String) {
+    let (start, rest) = policy.split_once("consumers:\n").unwrap();
+    let (people, rest) = rest.split_once("client_certificate:").unwrap();
+    let moved = format!("{start}consumers_file: {}\nclient_certificate:{rest}", file.display());
+    (moved, format!("consumers:\n{people}"))
+}
