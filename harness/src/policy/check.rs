@@ -54,17 +54,20 @@ pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) ->
 /// What the policy's own compiler says. The plugin takes more than the filter does, and where both could be meant is
 /// not a mistake.
 fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
-    let compiled = match (policy.chained, whole(policy)) {
-        (true, _) => Policy::compile(&policy.json()),
-        (false, Ok(whole)) => Policy::compile_for(&Host::PLUGIN, &whole),
-        (false, Err(error)) => {
+    let (host, document) = match policy.chained {
+        true => (Host::FILTER, Ok(policy.json())),
+        false => (Host::PLUGIN, whole(policy)),
+    };
+    let document = match document {
+        Ok(document) => document,
+        Err(error) => {
             let span = locate(policy.config, "consumers_file", false);
             let mut finding = Finding::warning("policy", policy.document, span, format!("{error:#}"));
             finding.severity = Severity::Error;
             return vec![finding.at("consumers_file".to_owned())];
         }
     };
-    let Err(problems) = compiled else { return Vec::new() };
+    let Err(problems) = Policy::compile_for(&host, &document) else { return Vec::new() };
     let finding = |problem: &mtls_policy::policy::Problem| {
         let unknown = problem.message.starts_with("there is no such field");
         let span = locate(policy.config, &problem.path, unknown);
