@@ -163,10 +163,11 @@ fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Resu
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             match map.next_key::<&str>()? {
                 None => Ok(Vec::new()),
-                Some(_) => Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self)),
+                Some(_) => Err(A::Error::custom("")),
             }
         }
     }
 
-    deserializer.deserialize_any(List(PhantomData))
+    // To serde_json a struct may be an array or an object, and nothing else.
+    deserializer.deserialize_struct("", &[], List(PhantomData))
 }

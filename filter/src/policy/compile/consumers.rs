@@ -59,7 +59,7 @@ impl Compiler<'_> {
     fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
         let mut keyring = Growing::with_capacity(written.len());
         let mut by_name = HashMap::with_capacity(written.len());
-        let mut names_by_id = HashMap::new();
+        let mut by_id = HashMap::new();
         for (number, written) in written.iter().enumerate() {
             let config::Consumer { username, id, custom_id, groups, keys } =
                 read::consumer(written, number, self.problems);
@@ -73,7 +73,14 @@ impl Compiler<'_> {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
             }
             if let Some(id) = &id {
-                self.consumer_id(&format!("{at}.id"), id, &username, &mut names_by_id);
+                let at = format!("{at}.id");
+                let other = self.consumer_id(&at, id, number, &mut by_id);
+                if let Some(other) = other.and_then(|other| keyring.consumers().get(other)) {
+                    let other = &other.username;
+                    let message =
+                        format!("{username:?} and {other:?} have the same id; each needs one of its own");
+                    self.refuse(&at, message);
+                }
             }
             self.groups(&at, &groups);
             let consumer = Consumer::new(
@@ -88,19 +95,20 @@ impl Compiler<'_> {
         keyring.finish()
     }
 
-    /// Checks a consumer's id as Kong does. Kong's plugins count, limit and cache by it, so no two consumers have one.
-    fn consumer_id(&mut self, at: &str, id: &str, username: &str, names: &mut HashMap<String, String>) {
-        if !is_uuid(id) {
-            self.refuse(
-                at,
-                format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"),
-            );
-        } else if let Some(other) = names.insert(id.to_ascii_lowercase(), username.to_owned()) {
-            self.refuse(
-                at,
-                format!("{username:?} and {other:?} have the same id; each needs one of its own"),
-            );
+    /// Checks a consumer's id as Kong does, and returns the number of another consumer that has it. Kong's plugins
+    /// count, limit and cache by it.
+    fn consumer_id(
+        &mut self,
+        at: &str,
+        id: &str,
+        number: usize,
+        by_id: &mut HashMap<String, usize>,
+    ) -> Option<usize> {
+        if is_uuid(id) {
+            return by_id.insert(id.to_ascii_lowercase(), number);
         }
+        self.refuse(at, format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"));
+        None
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
