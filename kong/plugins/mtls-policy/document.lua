@@ -57,6 +57,16 @@ local function policy(conf)
 end
 
 
+--- Detach the long lists of a config that is compiled.
+--
+-- Kong limitation: for each request Kong walks through the whole config of each plugin, looking for references to
+-- vaults (kong.vault.update, seen in 3.4 to 3.10). A policy with thousands of consumers would cost each request as
+-- much time as there are consumers. The table is the plugins iterator's own; what the Admin API shows is not affected.
+local function detach_lists(conf)
+  conf.consumers, conf.rules = nil, nil
+end
+
+
 --- What stands in a consumers file.
 -- @tparam any content
 -- @treturn string
@@ -67,5 +77,6 @@ end
 
 return {
   policy = policy,
+  detach_lists = detach_lists,
   consumers = consumers,
 }
