@@ -118,13 +118,12 @@ end
 
 -- The name of a part, quoted or not (RFC 7578, section 4.2; RFC 2183, section 2).
 local function name_of(headers)
-  local start, disposition = "\ncontent-disposition:", nil
-  local _, colon = find("\n" .. lower(headers), start, 1, true)
+  local _, colon = find("\n" .. lower(headers), "\ncontent-disposition:", 1, true)
   if not colon then
     return nil
   end
 
-  disposition = match(headers, "^[^\r\n]*", colon)
+  local disposition = match(headers, "^[^\r\n]*", colon)
 
   local parameter = ";%s*[Nn][Aa][Mm][Ee]%s*=%s*"
   return match(disposition, parameter .. '"([^"]*)"') or match(disposition, parameter .. "([^%s;\"]+)")

@@ -336,8 +336,8 @@ local function presented(ctx)
 end
 
 
--- Where a client certificate would go to something else than it was selected for. A later plugin can change scheme, host
--- and port.
+-- Why a client certificate would go to something else than it was selected for. A later plugin can change scheme,
+-- host and port.
 local function changed_target(ctx, request)
   local scheme, target = ngx.var.upstream_scheme, ctx.balancer_data
   if not request.certificate then
