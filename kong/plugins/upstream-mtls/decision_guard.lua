@@ -182,7 +182,7 @@ end
 --- Before the response is sent.
 -- @treturn string|nil the body that replaces the response, if it must not be sent
 local function replacement(ctx)
-  if not ctx.mtls_late_plugin or ngx.status >= 400 or decision.is_allowed(ctx) then
+  if not ctx.mtls_late_plugin or ngx.status >= 400 or is_allowed(ctx) then
     return nil
   end
 
