@@ -37,7 +37,8 @@ pub struct Config {
     pub run_on_preflight: Option<bool>,
     /// Realm in WWW-Authenticate, behind the scheme of key_authorization, or Key. Default: none.
     pub realm: Option<String>,
-    /// Username of the consumer that stands for requests without a valid key. Default: they are refused.
+    /// Username of the consumer for requests without a valid key. A consumer that another plugin of Kong's has
+    /// established with a credential is kept. Default: requests without a valid key are rejected.
     pub anonymous: Option<String>,
     /// Who may ask.
     #[cfg_attr(feature = "schema", schemars(default))]

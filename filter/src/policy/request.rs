@@ -77,7 +77,8 @@ impl<'r> View<'r> {
         let headers: SmallVec<[Header<'r>; USUAL]> =
             headers.into_iter().filter(|(name, _)| wants.header(name)).collect();
         let of_connection = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(CONNECTION));
-        let connection = of_connection.map(|(_, value)| *value).filter(|value| may_name_headers(value)).collect();
+        let connection =
+            of_connection.map(|(_, value)| *value).filter(|value| may_name_headers(value)).collect();
         Self { method, authority, target, headers, connection, body, established, now }
     }
 

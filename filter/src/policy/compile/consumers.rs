@@ -91,9 +91,15 @@ impl Compiler<'_> {
     /// Checks a consumer's id as Kong does. Kong's plugins count, limit and cache by it, so no two consumers have one.
     fn consumer_id(&mut self, at: &str, id: &str, username: &str, names: &mut HashMap<String, String>) {
         if !is_uuid(id) {
-            self.refuse(at, format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"));
+            self.refuse(
+                at,
+                format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"),
+            );
         } else if let Some(other) = names.insert(id.to_ascii_lowercase(), username.to_owned()) {
-            self.refuse(at, format!("{username:?} and {other:?} have the same id; each needs one of its own"));
+            self.refuse(
+                at,
+                format!("{username:?} and {other:?} have the same id; each needs one of its own"),
+            );
         }
     }
 
