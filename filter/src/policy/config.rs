@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Checks API keys and selects the client certificate that the gateway presents to the upstream.
 #[derive(Clone, Default)]
@@ -62,7 +62,7 @@ pub enum Authentication {
 }
 
 /// Somebody who asks.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
@@ -81,7 +81,7 @@ pub struct Consumer {
 }
 
 /// An API key, as its digest.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
