@@ -53,6 +53,24 @@ pub(crate) fn syntax_error(text: &str) -> Option<serde_json::Error> {
     serde_json::from_str::<IgnoredAny>(text).err()
 }
 
+/// How deep lists and maps are nested in a JSON text.
+pub(crate) fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_string => drop(bytes.next()),
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 fn has_no_empty_text(consumer: &ConsumerConfig) -> bool {
     let ConsumerConfig { username, id, custom_id, groups: _, keys } = consumer;
     let is_absent_or_given = |text: &Option<String>| text.as_deref() != Some("");

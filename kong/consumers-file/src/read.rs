@@ -8,7 +8,7 @@ use mtls_policy::policy::{self, ConsumerConfig};
 use crate::content::Content;
 use crate::json;
 use crate::problem::{Problem, Problems};
-use crate::yaml::{self, Findings};
+use crate::yaml::{self, Findings, MAX_DEPTH, too_deep};
 
 impl Content {
     /// Compiles the consumers.
@@ -80,6 +80,9 @@ impl Content {
     fn not_yaml(&self, problems: Vec<Problem>) -> Problems {
         if !self.is_like_json() {
             return Problems::new(problems);
+        }
+        if json::depth(&self.text) > MAX_DEPTH {
+            return Problem::of_file(too_deep()).into();
         }
         if let Some(error) = json::syntax_error(&self.text) {
             return Problem::of_file(format!("not valid JSON: {error}")).into();

@@ -358,7 +358,7 @@ impl<'t, 'f> Consumers<'t, 'f> {
                 Event::SequenceStart(..) | Event::MappingStart(..) => {
                     depth += 1;
                     if depth > MAX_DEPTH {
-                        self.report_at(at, format!("nested more than {MAX_DEPTH} levels deep"));
+                        self.report_at(at, too_deep());
                         return Err(Stop);
                     }
                 }
@@ -506,6 +506,10 @@ fn unknown_field(name: &str, known: &[&str]) -> String {
         Some(near) => format!("unknown field; did you mean {near:?}?"),
         None => format!("unknown field; expected {}", known.join(", ")),
     }
+}
+
+pub(crate) fn too_deep() -> String {
+    format!("nested more than {MAX_DEPTH} levels deep")
 }
 
 fn duplicate(first: Position) -> String {

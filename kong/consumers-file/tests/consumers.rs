@@ -206,7 +206,7 @@ fn deep_nesting_is_an_error_and_exhausts_no_stack() {
     ];
     for file in files {
         let found = problems(&file);
-        // The parsers have limits of their own, and look ahead.
+        // The YAML parser has a limit of its own, and looks ahead.
         let is_expected = found.contains(&expected) || found.contains("recursion limit exceeded");
         assert!(is_expected && found.lines().count() <= 2, "{}: {found}", &file[..40]);
     }
