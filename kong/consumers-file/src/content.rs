@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -34,12 +35,23 @@ pub struct Stamp {
 }
 
 impl Content {
-    /// Reads a file. Symbolic links are followed. A file that is not a regular one is an error, and does not block.
+    /// Reads a file. Symbolic links are followed. A file that is not a regular one is an error, and does not block. A file
+    /// that changes while it is read is read again, for at most half a second.
     ///
     /// # Errors
     /// The file cannot be read, is not a regular file, changes while it is read, is larger than [`MAX_SIZE`], or is not
     /// text in UTF-8.
     pub fn load(path: &Path) -> Result<Self, Problem> {
+        for _ in 0..TRIES {
+            if let Some(content) = Self::try_load(path)? {
+                return Ok(content);
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(Problem::of_file("the file changes while it is read"))
+    }
+
+    fn try_load(path: &Path) -> Result<Option<Self>, Problem> {
         let (file, stamp) = open(path)?;
         if stamp.size > MAX_SIZE {
             return Err(too_large());
@@ -50,10 +62,11 @@ impl Content {
             return Err(too_large());
         }
         // Half of a new version may be a valid file.
-        if Stamp::of(&file).map_err(unreadable)? != stamp || bytes.len() as u64 != stamp.size {
-            return Err(Problem::of_file("the file changes while it is read"));
+        let after = Stamp::of(&file).map_err(unreadable)?;
+        if !stamp.is_same(&after) || bytes.len() as u64 != stamp.size {
+            return Ok(None);
         }
-        Self::of(bytes, stamp)
+        Self::of(bytes, stamp).map(Some)
     }
 
     /// Takes a text that was read already.
@@ -94,7 +107,11 @@ impl Stamp {
 
     /// Returns whether a file with the stamp `now` has the content that it had with this one.
     pub fn is_current(&self, now: &Self) -> bool {
-        !self.fresh && self == now
+        !self.fresh && self.is_same(now)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Self { fresh: other.fresh, ..*self } == *other
     }
 
     fn of(file: &File) -> io::Result<Self> {
@@ -111,6 +128,9 @@ impl Stamp {
         })
     }
 }
+
+const TRIES: usize = 25;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// After this time a write to a file shows in its times, on any file system.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -173,7 +193,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::process::Command;
-    use std::thread;
     use std::time::Instant;
 
     use super::*;

@@ -49,6 +49,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 /// The problems of a consumers file, in the order of their positions. Never empty. After
 /// [`MOST_PROBLEMS`](policy::MOST_PROBLEMS) the rest of the file is not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

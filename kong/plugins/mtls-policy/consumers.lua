@@ -1,7 +1,7 @@
 --- Consumers files: read again when they change; the last valid content of each is shared by all policies that name it.
 --
--- The native library reads a file in a thread of its own. Here a read is started, and polled for its outcome, so that no
--- request waits for it however large the file is.
+-- The native library reads a file in a thread of its own. Here a read is started, and polled for its outcome, so that
+-- no request waits for it however large the file is.
 
 
 local ffi = require "ffi"
@@ -140,13 +140,13 @@ end
 
 -- A worker serves no request in init_worker, so that it may wait here, and those that come right after are served.
 local function wait(file)
-  deadline = deadline or ngx.now() + PATIENCE
   ngx.update_time()
+  deadline = deadline or ngx.now() + PATIENCE
   local milliseconds = max(0, deadline - ngx.now()) * 1000
   C.mtls_policy_consumers_file_wait(file.handle, milliseconds)
   ngx.update_time()
   if take_outcome(file) then
-    kong.log.warn("consumers_file ", file.path, ": is still being read; policies that name it reject requests until then")
+    kong.log.warn("consumers_file ", file.path, ": is still being read; its policies reject all requests until then")
     poll_later(file)
   end
 end

@@ -57,15 +57,6 @@ local function policy(conf)
 end
 
 
---- What stands in a consumers file.
--- @tparam any content
--- @treturn string
-local function consumers(content)
-  return cjson.encode(shaped(content, config))
-end
-
-
 return {
   policy = policy,
-  consumers = consumers,
 }

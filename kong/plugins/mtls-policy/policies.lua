@@ -65,7 +65,7 @@ end
 
 
 local function compile(text, entry)
-  local of_file = entry.file and entry.file.in_force
+  local of_file = entry.file and entry.file.active
   local key = (entry.plugin_id or "") .. digest(text)
   local known = not entry.file and by_document[key]
   if known then
