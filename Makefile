@@ -18,7 +18,7 @@ RELEASE = kong-upstream-mtls-$(VERSION)
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible tagged
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native bench-reload deny fuzz mutants sbom reproducible tagged
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -103,6 +103,10 @@ sanitize:
 ## bench-native: what a decision costs across the FFI, in OpenResty's resty
 bench-native: native
 	resty kong/native/benches/decide.lua target/native/libmtls_policy_native.so kong/plugins/mtls-policy/cdef.lua
+
+## bench-reload: the longest pause of another route while Kong loads a consumers file; KONG_BIN=…
+bench-reload: native
+	resty kong/native/benches/reload.lua $(or $(KONG_BIN),kong) target/native $(CONSUMERS)
 
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:

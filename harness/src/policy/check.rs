@@ -5,6 +5,7 @@ mod coverage;
 mod reach;
 mod windows;
 
+use ::consumers_file::Problems;
 use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -61,10 +62,16 @@ fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
     let document = match document {
         Ok(document) => document,
         Err(error) => {
-            let span = locate(policy.config, "consumers_file", false);
-            let mut finding = Finding::warning("policy", policy.document, span, format!("{error:#}"));
-            finding.severity = Severity::Error;
-            return vec![finding.at("consumers_file".to_owned())];
+            let finding = |message: String| {
+                let span = locate(policy.config, "consumers_file", false);
+                let mut finding = Finding::warning("policy", policy.document, span, message);
+                finding.severity = Severity::Error;
+                finding.at("consumers_file".to_owned())
+            };
+            return match error.downcast_ref::<Problems>() {
+                Some(problems) => problems.iter().map(|problem| finding(format!("{error}: {problem}"))).collect(),
+                None => vec![finding(format!("{error:#}"))],
+            };
         }
     };
     let Err(problems) = Policy::compile_for(&host, &document) else { return Vec::new() };
