@@ -170,7 +170,8 @@ local function new(strategy, runtime)
   end
 
   local bp, db = helpers.get_db_utils(strategy, nil, plugins)
-  return setmetatable({ helpers = helpers, bp = bp, db = db, strategy = strategy, runtime = runtime }, Gateway_mt)
+  return setmetatable({ helpers = helpers, bp = bp, db = db, strategy = strategy, runtime = runtime, applied = {} },
+                      Gateway_mt)
 end
 
 
@@ -280,6 +281,72 @@ function Gateway:admin(method, path, body)
   end
 
   return send(self.helpers.admin_client(), { method = method, path = path, headers = headers, body = body })
+end
+
+
+-- In the order in which they refer to one another.
+local KINDS = { "ca_certificates", "certificates", "services", "routes", "plugins" }
+
+
+local function replace_configuration(gateway, entities)
+  local config = { _format_version = "3.0" }
+  for _, kind in ipairs(KINDS) do
+    for _, entity in ipairs(entities[kind] or {}) do
+      config[kind] = config[kind] or {}
+      local flat = {}
+      for name, value in pairs(entity) do
+        local is_reference = (name == "service" or name == "route") and type(value) == "table"
+        flat[name] = is_reference and value.id or value
+      end
+
+      insert(config[kind], flat)
+    end
+  end
+
+  return gateway:admin("POST", "/config", config)
+end
+
+
+local function put_entities(gateway, entities)
+  local applied = {}
+  for _, kind in ipairs(KINDS) do
+    for _, entity in ipairs(entities[kind] or {}) do
+      local path = "/" .. kind .. "/" .. entity.id
+      local response = gateway:admin("PUT", path, entity)
+      if response.status ~= 200 then
+        return response
+      end
+
+      applied[path] = true
+      insert(applied, path)
+    end
+  end
+
+  for i = #gateway.applied, 1, -1 do
+    local path = gateway.applied[i]
+    if not applied[path] then
+      local response = gateway:admin("DELETE", path)
+      if response.status ~= 204 then
+        return response
+      end
+    end
+  end
+
+  gateway.applied = applied
+  return { status = 201 }
+end
+
+
+--- Makes a running Kong have these entities and no others, through the Admin API: one by one in a database, at once
+-- without.
+-- @tparam table entities by kind, each with an `id`
+-- @treturn table the response: of a rejection, or with the status 201
+function Gateway:apply(entities)
+  if self.strategy == "off" then
+    return replace_configuration(self, entities)
+  end
+
+  return put_entities(self, entities)
 end
 
 
