@@ -111,8 +111,8 @@ describe("upstream-mtls: pem", function()
   describe("trust anchors", function()
     it("have the earliest end of all of them", function()
       pki:issue("early", { not_after = 1900000000, extensions = "authority" })
-      for _, text in ipairs({ pki:read("ca.pem") .. pki:read("early.pem"), pki:read("early.pem") .. pki:read("ca.pem") })
-      do
+      local ca, early = pki:read("ca.pem"), pki:read("early.pem")
+      for _, text in ipairs({ ca .. early, early .. ca }) do
         local anchors = assert(pem.parse_anchors(text))
         assert.equal(2, #anchors.certificates)
         assert.equal(1900000000, anchors.not_after)
