@@ -33,6 +33,9 @@ local NEEDED_FILES = {
 -- Seconds after which a condition counts as not met.
 local DEADLINE = 20
 
+-- Requests after which each of two workers has answered some.
+local MANY = 20
+
 local UPSTREAM = [[
 daemon on;
 pid %(dir)/nginx.pid;
@@ -119,6 +122,15 @@ local function missing(runtime)
 end
 
 
+-- A Kong that was built without its development dependencies does not have this one, which only HTTP/2 clients of
+-- spec.helpers use.
+if not package.searchpath("reqwest", package.path) and not package.searchpath("reqwest", package.cpath) then
+  package.preload.reqwest = function()
+    return {}
+  end
+end
+
+
 -- A port that is free now.
 local function free_port()
   local socket = assert(require("socket").bind("127.0.0.1", 0))
@@ -143,12 +155,21 @@ local function start_upstream(pki)
   output_of(fmt("mkdir -p '%s/logs'", pki.dir))
   local command = fmt("%s -p '%s' -c nginx.conf", nginx_binary(), pki.dir)
   assert(match(output_of(command .. " && echo started"), "started\n$"), "the upstream does not start")
-  return setmetatable({ command = command, port = values.port, tls_port = values.tls_port }, Upstream_mt)
+  return setmetatable({
+    command = command,
+    pid_file = pki:path("nginx.pid"),
+    port = values.port,
+    tls_port = values.tls_port,
+  }, Upstream_mt)
 end
 
 
 function Upstream:stop()
-  output_of(self.command .. " -s quit")
+  output_of(self.command .. " -s stop")
+  local deadline = os.time() + DEADLINE
+  while is_readable(self.pid_file) and os.time() <= deadline do
+    ngx.sleep(0.01)
+  end
 end
 
 
@@ -364,10 +385,24 @@ function Gateway:eventually(host, request, is_expected)
       return response
     end
 
-    ngx.sleep(0.05)
+    ngx.sleep(0.02)
   until os.time() > deadline
 
   error(fmt("not as expected after %d seconds: %d %s", DEADLINE, response.status, tostring(response.body)), 2)
+end
+
+
+--- Waits until all workers answer a request with a status: until many requests in a row have it, each on a connection
+-- of its own.
+-- @tparam string host
+-- @tparam table|nil request
+-- @tparam number status
+function Gateway:settle(host, request, status)
+  local in_a_row = 0
+  self:eventually(host, request, function(response)
+    in_a_row = response.status == status and in_a_row + 1 or 0
+    return in_a_row >= MANY
+  end)
 end
 
 

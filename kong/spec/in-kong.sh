@@ -69,6 +69,12 @@ export KONG_TEST_LUA_PACKAGE_PATH="$root/?.lua" KONG_TEST_LUA_PACKAGE_CPATH="$ro
 export LUA_PATH="$root/?.lua;${LUA_PATH-;}" LUA_CPATH="$root/target/native/?.so;${LUA_CPATH-;}"
 
 cd "$KONG_SOURCE"
+# Debian's busted, for a Kong that was built without its development dependencies.
+if ! resty -e 'require "busted.runner"' 2>/dev/null; then
+  export LUA_PATH="$LUA_PATH;/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
+  export LUA_CPATH="$LUA_CPATH;$(echo /usr/lib/*/lua/5.1)/?.so"
+fi
+
 status=0
 echo "unit specs in this Kong's OpenResty" >&2
 bin/busted "$@" "$root"/kong/plugins/*/spec/unit || status=$?

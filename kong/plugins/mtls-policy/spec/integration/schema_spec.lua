@@ -58,7 +58,6 @@ describe("mtls-policy (schema)", function()
       { consumers = { consumer() }, rules = { { match = { groups = { "vets" } }, client_certificate = "a" } } },
       "rules%[0%].match.groups%[0%]",
     },
-    ["an unknown anonymous consumer"] = { { consumers = { consumer() }, anonymous = "guest" }, "anonymous" },
     ["one digest for two consumers"] = {
       { consumers = { consumer(), consumer({ username = "other" }) } }, "Model Citizen",
     },

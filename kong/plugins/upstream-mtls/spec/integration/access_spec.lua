@@ -39,6 +39,8 @@ for _, strategy in gateway.each_strategy() do
           config[field] = value
         end
 
+        config.ca_file = not config.ca_certificates and config.ca_file or nil
+
         kong:insert_plugin("upstream-mtls", kong:insert_route(name, of_service or service), config)
       end
 
