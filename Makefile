@@ -18,7 +18,7 @@ RELEASE = kong-upstream-mtls-$(VERSION)
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native bench-reload deny fuzz mutants sbom reproducible tagged
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native bench-reload deny fuzz mutants sbom reproducible tagged spec
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -26,7 +26,7 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native envoy prometheus browser
+test: filter filter-test native spec envoy prometheus browser
 	HARNESS_REQUIRE=envoy,browser,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
@@ -111,6 +111,10 @@ bench-reload: native
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
+
+## spec: the Lua plugins' specs in LuaJIT; with KONG_SOURCE, a Kong source checkout, also inside of that Kong
+spec:
+	kong/spec.sh
 
 ## envoy: the release that the driver was tried with, in target/tools
 envoy:
