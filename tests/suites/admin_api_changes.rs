@@ -147,8 +147,7 @@ impl Cluster {
         assert_eq!(status, 200, "{answer}");
         let key = format!("key-of-{name}");
         let plugin = json!({ "name": "mtls-policy", "config": policy(&key) });
-        let (status, answer) =
-            self.setting.admin("POST", &format!("/routes/{name}/plugins"), Some(&plugin));
+        let (status, answer) = self.setting.admin("POST", &format!("/routes/{name}/plugins"), Some(&plugin));
         assert_eq!(status, 201, "{answer}");
         Protected { plugin: answer["id"].as_str().unwrap().to_owned(), key }
     }
@@ -169,7 +168,8 @@ impl Cluster {
 
     /// Of a number of requests without a key to each node, how many the upstream answered.
     fn keyless_passes(&self, path: &str, requests: usize) -> usize {
-        let passes = |proxy: &SocketAddr| (0..requests).filter(|_| raw::get(*proxy, path, &[]).status == 200).count();
+        let passes =
+            |proxy: &SocketAddr| (0..requests).filter(|_| raw::get(*proxy, path, &[]).status == 200).count();
         self.setting.proxies().iter().map(passes).sum()
     }
 
@@ -286,8 +286,12 @@ impl Slot {
     }
 
     fn state(&self) -> State {
+        if self.has_route && self.is_enabled { self.state_of_policy() } else { State::Absent }
+    }
+
+    /// The state of a route whose worker knows of the policy, whatever it knows of the route.
+    fn state_of_policy(&self) -> State {
         match &self.policy {
-            _ if !self.has_route || !self.is_enabled => State::Absent,
             Policy::Present { config, is_enabled: true, .. } => config.clone(),
             Policy::Present { .. } | Policy::Missing => State::Free,
         }
@@ -468,7 +472,11 @@ impl<'s> World<'s> {
         let scope = {
             let slot = lock(&self.slots[number]);
             let name = format!("slot-{number}");
-            if slot.of_service { json!({ "service": { "name": name } }) } else { json!({ "route": { "name": name } }) }
+            if slot.of_service {
+                json!({ "service": { "name": name } })
+            } else {
+                json!({ "route": { "name": name } })
+            }
         };
         let mut body = json!({ "name": "mtls-policy", "config": policy(&key) });
         body.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
@@ -489,7 +497,13 @@ impl<'s> World<'s> {
             config["consumers"][0]["groups"] = json!([]);
         }
         self.begin(number, "patch policy", |slot| slot.set_config(State::Keyed(key.clone())));
-        self.expect("patch policy", 200, "PATCH", &format!("/plugins/{id}"), Some(json!({ "config": config })));
+        self.expect(
+            "patch policy",
+            200,
+            "PATCH",
+            &format!("/plugins/{id}"),
+            Some(json!({ "config": config })),
+        );
         self.acknowledge(number);
     }
 
@@ -497,7 +511,13 @@ impl<'s> World<'s> {
         let mut config = policy("any");
         config["consumers"] = json!([]);
         self.begin(number, "empty consumers", |slot| slot.set_config(State::Empty));
-        self.expect("empty consumers", 200, "PATCH", &format!("/plugins/{id}"), Some(json!({ "config": config })));
+        self.expect(
+            "empty consumers",
+            200,
+            "PATCH",
+            &format!("/plugins/{id}"),
+            Some(json!({ "config": config })),
+        );
         self.acknowledge(number);
     }
 
@@ -619,8 +639,12 @@ impl<'s> World<'s> {
         if let State::Keyed(key) = slot.state() {
             slot.revoked.push(key);
         }
+        // A worker takes over routes, plugins and filter chains one by one.
+        let before = slot.state_of_policy();
         change(&mut slot);
+        let after = slot.state_of_policy();
         let state = slot.state();
+        slot.possible.extend([before, after, state.clone()]);
         let revoked = slot.revoked.len().saturating_sub(3);
         slot.revoked.drain(..revoked);
         if let State::Keyed(key) = &state {
@@ -629,8 +653,6 @@ impl<'s> World<'s> {
         slot.history.push(format!("{what}: {state:?}"));
         let old = slot.history.len().saturating_sub(8);
         slot.history.drain(..old);
-        // Kong takes parts of changes over one by one: filter chains after plugins, say.
-        slot.possible.push(state);
     }
 
     /// The Admin API has acknowledged the change.
@@ -770,7 +792,9 @@ impl<'s> World<'s> {
         let mut counts = lock(&self.counts);
         counts.wrong += 1;
         if counts.examples.len() < 5 {
-            counts.examples.push(format!("slot {number} at {proxy}: {what} with the key {key:?} in {possible:?}"));
+            counts
+                .examples
+                .push(format!("slot {number} at {proxy}: {what} with the key {key:?} in {possible:?}"));
         }
     }
 

@@ -77,7 +77,8 @@ impl Gateway for Kong {
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
         let database = Database::selected(&self.options)?;
         if database == Database::Off {
-            let several = "several nodes need a database that they share: HARNESS_DATABASE=postgres or hybrid";
+            let several =
+                "several nodes need a database that they share: HARNESS_DATABASE=postgres or hybrid";
             ensure!(self.options.nodes <= 1, Unavailable(several.to_owned()));
             return Ok(Box::new(self.up(setup)?));
         }
@@ -128,7 +129,9 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::DecidesLast if engine == Engine::Native => {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }
-        Ability::SharesDatabase => Some("this Kong has no database: set HARNESS_DATABASE to postgres or hybrid"),
+        Ability::SharesDatabase => {
+            Some("this Kong has no database: set HARNESS_DATABASE to postgres or hybrid")
+        }
         Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
         Ability::BoundsChains
         | Ability::DecidesLast

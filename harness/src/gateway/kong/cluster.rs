@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use http::Method;
@@ -12,9 +13,7 @@ use super::entities::Entities;
 use super::postgres::{Postgres, PostgresDatabase};
 use super::probe::{self, Probe, Progress};
 use super::process::{self, Process};
-use super::served::{
-    ATTEMPTS, Host, STARTING, TAKEN, await_ready, refused_by_filters, restart_workers,
-};
+use super::served::{ATTEMPTS, Host, STARTING, TAKEN, await_ready, refused_by_filters, restart_workers};
 use super::sync::{Sync, request};
 use super::{Database, Directory, Listeners, Plugins, Settings};
 use crate::gateway::wait::until;
@@ -88,14 +87,18 @@ impl Cluster {
         let settings = Settings::new(setup, &Listeners::choose(&any_port(setup))?, plugins)?;
         let mut settings = scratch.put_into(&settings, false);
         settings.remove("declarative_config");
-        let migrate = |settings: &Settings| {
-            process::run(bin, &["migrations", "bootstrap"], settings, scratch.path())
-        };
+        let migrate =
+            |settings: &Settings| process::run(bin, &["migrations", "bootstrap"], settings, scratch.path());
         let database = server.database(plugins, migrate, &settings)?;
 
         let certificate = match kind {
             Database::Hybrid => {
-                process::run(bin, &["hybrid", "gen_cert", "cluster.crt", "cluster.key"], &settings, scratch.path())?;
+                process::run(
+                    bin,
+                    &["hybrid", "gen_cert", "cluster.crt", "cluster.key"],
+                    &settings,
+                    scratch.path(),
+                )?;
                 Some((scratch.path().join("cluster.crt"), scratch.path().join("cluster.key")))
             }
             Database::Off | Database::Postgres => None,
@@ -117,7 +120,8 @@ impl Cluster {
         let admin = control_plane.as_ref().unwrap_or(&nodes[0]).listeners.admin;
         let state = Mutex::new(State { sync: Sync::new(admin), generation: 0 });
         let has_status = setup.status.is_some();
-        let cluster = Self { nodes, control_plane, config, has_status, state, _database: database, _scratch: scratch };
+        let cluster =
+            Self { nodes, control_plane, config, has_status, state, _database: database, _scratch: scratch };
         cluster.synchronize().context("Kong does not start")?;
         Ok(cluster)
     }
@@ -150,7 +154,8 @@ impl Cluster {
     /// Waits until every worker works with all that the Admin API has been told so far.
     ///
     /// `before` is where the nodes' logs ended when the changes began. With `filters`, it is an error when the filters
-    /// of a worker do not take the change over, and when a filter has logged an error.
+    /// of a worker do not take the change over, and when a filter has logged an error; without, they are waited for no
+    /// longer than [`REBUILD`].
     fn await_workers(&self, state: &mut State, before: &[u64], filters: bool) -> anyhow::Result<()> {
         state.generation += 1;
         for (path, body) in probe::entities(state.generation) {
@@ -161,6 +166,7 @@ impl Cluster {
             nodes.map(|(node, before)| node.process.directory().log_since(*before)).collect()
         };
         let mut said = None;
+        let mut all_but_filters = None;
         let outcome = until(STARTING, || {
             let progress = self.nodes.iter().map(|node| node.probe.ask(state.generation));
             let progress: Vec<_> = match progress.collect() {
@@ -168,15 +174,23 @@ impl Cluster {
                 Err(error) => {
                     // A worker may be ending; whether its node is is found out below.
                     said = Some(error);
-                    return self.nodes.iter().find_map(|node| node.process.ended()).map(|words| bail!("{words}"));
+                    return self
+                        .nodes
+                        .iter()
+                        .find_map(|node| node.process.ended())
+                        .map(|words| bail!("{words}"));
                 }
             };
             if progress.iter().all(|progress| *progress == Progress::Done) {
                 return Some(if filters { refused_by_filters(&new_lines()) } else { Ok(()) });
             }
             let is_behind = progress.contains(&Progress::Waiting);
-            if !is_behind && !filters {
+            if !is_behind && !filters && all_but_filters.get_or_insert_with(Instant::now).elapsed() > REBUILD
+            {
                 return Some(Ok(()));
+            }
+            if !filters {
+                return None;
             }
             let lines = new_lines();
             if !is_behind && let Err(error) = refused_by_filters(&lines) {
@@ -191,7 +205,10 @@ impl Cluster {
         outcome.unwrap_or_else(|| {
             let said = said.map(|error| format!(" ({error:#})")).unwrap_or_default();
             let ends: Vec<_> = self.all().map(|node| node.process.directory().last_lines()).collect();
-            bail!("Kong took the config, but not all workers{said}; the ends of its logs:\n{}", ends.join("\n\n"))
+            bail!(
+                "Kong took the config, but not all workers{said}; the ends of its logs:\n{}",
+                ends.join("\n\n")
+            )
         })
     }
 }
@@ -303,6 +320,9 @@ impl Running for Cluster {
         self.nodes.iter().flat_map(|node| node.process.workers()).collect()
     }
 }
+
+/// Filter chains that a worker has not rebuilt by then it cannot rebuild.
+const REBUILD: Duration = Duration::from_secs(2);
 
 /// How often nodes and their workers look for changes, in seconds.
 const FREQUENCY: &str = "0.1";

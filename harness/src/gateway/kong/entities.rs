@@ -25,12 +25,28 @@ pub struct Kind {
     references: &'static [(&'static str, &'static str)],
     /// The fields of which one names it: the first that is present.
     named_by: &'static [&'static str],
+    /// Whether entities of different parents may have the same name.
+    is_scoped: bool,
     /// Whether the Admin API creates it by `POST` to the collection only.
     pub is_posted: bool,
 }
 
-const PLAIN: Kind =
-    Kind { name: "", collection: "", parent: None, references: &[], named_by: &[], is_posted: false };
+const PLAIN: Kind = Kind {
+    name: "",
+    collection: "",
+    parent: None,
+    references: &[],
+    named_by: &[],
+    is_scoped: false,
+    is_posted: false,
+};
+
+const PLUGIN: Kind = Kind {
+    references: &[("service", "services"), ("route", "routes"), ("consumer", "consumers")],
+    named_by: &["instance_name", "name"],
+    is_scoped: true,
+    ..PLAIN
+};
 
 const CREDENTIAL: Kind = Kind { parent: Some(("consumer", "consumers")), ..PLAIN };
 
@@ -52,6 +68,7 @@ const KINDS: [Kind; 18] = [
         collection: "keys",
         references: &[("set", "key_sets")],
         named_by: &["name", "kid"],
+        is_scoped: true,
         ..PLAIN
     },
     Kind {
@@ -73,6 +90,7 @@ const KINDS: [Kind; 18] = [
         collection: "targets",
         parent: Some(("upstream", "upstreams")),
         named_by: &["target"],
+        is_scoped: true,
         is_posted: true,
         ..PLAIN
     },
@@ -81,7 +99,7 @@ const KINDS: [Kind; 18] = [
     Kind { name: "basicauth_credentials", collection: "basic-auth", named_by: &["username"], ..CREDENTIAL },
     Kind { name: "hmacauth_credentials", collection: "hmac-auth", named_by: &["username"], ..CREDENTIAL },
     Kind { name: "jwt_secrets", collection: "jwt", named_by: &["key"], ..CREDENTIAL },
-    Kind { name: "acls", collection: "acls", named_by: &["group"], ..CREDENTIAL },
+    Kind { name: "acls", collection: "acls", named_by: &["group"], is_scoped: true, ..CREDENTIAL },
     Kind {
         name: "routes",
         collection: "routes",
@@ -89,12 +107,9 @@ const KINDS: [Kind; 18] = [
         named_by: &["name"],
         ..PLAIN
     },
-    Kind { name: "plugins", collection: "plugins", references: &SCOPES, named_by: PLUGIN, ..PLAIN },
-    Kind { name: "filter_chains", collection: "filter-chains", references: &SCOPES, named_by: PLUGIN, ..PLAIN },
+    Kind { name: "plugins", collection: "plugins", ..PLUGIN },
+    Kind { name: "filter_chains", collection: "filter-chains", ..PLUGIN },
 ];
-
-const SCOPES: [(&str, &str); 3] = [("service", "services"), ("route", "routes"), ("consumer", "consumers")];
-const PLUGIN: &[&str] = &["instance_name", "name"];
 
 impl Kind {
     fn foreign_keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -306,8 +321,9 @@ impl Reader {
 /// The id of an entity that has none: always the same for what names it and its parents.
 fn generated_id(kind: &Kind, fields: &Map<String, Value>, number: usize) -> String {
     let name = kind.named_by.iter().find_map(|field| fields.get(*field)?.as_str());
+    let parents = kind.foreign_keys().filter(|_| kind.is_scoped || name.is_none());
+    let parents: Vec<_> = parents.map(|(field, _)| fields.get(field)).collect();
     let name = name.map_or_else(|| format!("number {number}"), str::to_owned);
-    let parents: Vec<_> = kind.foreign_keys().map(|(field, _)| fields.get(field)).collect();
     let text = json!([kind.name, parents, name]).to_string();
     Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
 }
@@ -371,10 +387,7 @@ consumers:
         expected_sorted.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(read_sorted, expected_sorted);
         let kinds: Vec<_> = read.iter().map(|(path, _)| path.split('/').nth(1).unwrap()).collect();
-        assert_eq!(
-            kinds,
-            ["services", "consumers", "consumers", "routes", "plugins", "plugins", "plugins"]
-        );
+        assert_eq!(kinds, ["services", "consumers", "consumers", "routes", "plugins", "plugins", "plugins"]);
     }
 
     #[test]

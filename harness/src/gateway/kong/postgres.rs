@@ -271,7 +271,9 @@ fn directories() -> Vec<PathBuf> {
     }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin")))
+        })
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     let installed = versions.into_iter().map(|(_, directory)| directory);

@@ -177,7 +177,10 @@ fn judge<'s>(
 ) -> anyhow::Result<Progress> {
     let (mut seen, mut outdated) = (0, false);
     for state in states {
-        ensure!(state.filter_chains != FilterChains::Unknown, "this Kong does not tell the version of its filter chains");
+        ensure!(
+            state.filter_chains != FilterChains::Unknown,
+            "this Kong does not tell the version of its filter chains"
+        );
         if state.plugins < generation || state.router < generation {
             return Ok(Progress::Waiting);
         }
@@ -203,7 +206,8 @@ fn exchange(connection: &mut TcpStream) -> anyhow::Result<Option<State>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(start) = response.parse(&answer)? else { continue };
-        let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+        let length =
+            response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
         let length = length.context("an answer without Content-Length")?.value;
         let length: usize = std::str::from_utf8(length)?.trim().parse()?;
         let Some(body) = answer.get(start..start + length) else { continue };

@@ -120,8 +120,9 @@ pub fn restart_workers(host: &impl Host, workers: usize) -> anyhow::Result<()> {
         (fresh.matches(WORKER_STARTED).count() >= workers && fresh.matches(WORKER_ENDED).count() >= workers)
             .then_some(())
     });
-    outcome
-        .with_context(|| format!("not all workers of Kong are new; the end of its log:\n{}", directory.last_lines()))
+    outcome.with_context(|| {
+        format!("not all workers of Kong are new; the end of its log:\n{}", directory.last_lines())
+    })
 }
 
 impl<H: Host> Running for Served<H> {
