@@ -12,6 +12,7 @@ mod a_migration_changes_no_answer;
 mod a_refusal_waits_for_no_body;
 mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
+mod admin_api_changes;
 mod bodies_stream_both_ways;
 mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         a_refusal_waits_for_no_body::TESTS,
         a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,
+        admin_api_changes::TESTS,
         bodies_stream_both_ways::TESTS,
         connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
