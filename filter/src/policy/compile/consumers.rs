@@ -59,6 +59,7 @@ impl Compiler<'_> {
     fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
         let mut keyring = Growing::with_capacity(written.len());
         let mut by_name = HashMap::with_capacity(written.len());
+        let mut names_by_id = HashMap::new();
         for (number, written) in written.iter().enumerate() {
             let config::Consumer { username, id, custom_id, groups, keys } =
                 read::consumer(written, number, self.problems);
@@ -68,10 +69,11 @@ impl Compiler<'_> {
             if let Some(first) = first {
                 self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
             }
-            for (field, text) in
-                [("username", Some(&username)), ("id", id.as_ref()), ("custom_id", custom_id.as_ref())]
-            {
+            for (field, text) in [("username", Some(&username)), ("custom_id", custom_id.as_ref())] {
                 text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
+            }
+            if let Some(id) = &id {
+                self.consumer_id(&format!("{at}.id"), id, &username, &mut names_by_id);
             }
             self.groups(&at, &groups);
             let consumer = Consumer::new(
@@ -84,6 +86,21 @@ impl Compiler<'_> {
             self.keys(&at, keys, &username, &mut keyring);
         }
         keyring.finish()
+    }
+
+    /// Checks a consumer's id as Kong does. Kong's plugins count, limit and cache by it, so no two consumers have one.
+    fn consumer_id(&mut self, at: &str, id: &str, username: &str, names: &mut HashMap<String, String>) {
+        if !is_uuid(id) {
+            self.refuse(
+                at,
+                format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"),
+            );
+        } else if let Some(other) = names.insert(id.to_ascii_lowercase(), username.to_owned()) {
+            self.refuse(
+                at,
+                format!("{username:?} and {other:?} have the same id; each needs one of its own"),
+            );
+        }
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
@@ -146,5 +163,43 @@ impl Compiler<'_> {
         self.header_text("anonymous", &name);
         let one = consumers.all().iter().find(|consumer| *consumer.username == *name);
         one.cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
+    }
+}
+
+/// Whether Kong would take a text for a UUID (kong/tools/uuid.lua, `is_valid_uuid`).
+fn is_uuid(text: &str) -> bool {
+    let is_valid = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_uuid;
+
+    #[test]
+    fn a_uuid_is_what_kong_takes_for_one() {
+        let uuid = "7c1e0000-0000-4000-8000-00000000000f";
+        assert!(is_uuid(uuid) && is_uuid(&uuid.to_uppercase()));
+        // Kong looks at neither version nor variant.
+        assert!(is_uuid("00000000-0000-0000-0000-000000000000"));
+        let wrong = [
+            "",
+            "7",
+            "c-1",
+            &uuid[1..],
+            &format!("{uuid}0"),
+            &uuid.replace('-', ""),
+            &uuid.replace('-', "0"),
+            &uuid.replace('f', "g"),
+            &format!("{{{}}}", &uuid[2..]),
+            &uuid.replace("-0000", "0000-"),
+            &format!(" {}", &uuid[1..]),
+        ];
+        for wrong in wrong {
+            assert!(!is_uuid(wrong), "{wrong}");
+        }
     }
 }
