@@ -7,6 +7,7 @@ use tests::config::{CA_FILE, from_files, upstream_mtls};
 use tests::{Setting, needs, raw, tests};
 
 tests![
+    balancers_scheme_changed_by_a_plugin_mixes_no_identities,
     plain_upstream_of_ai_proxy_receives_nothing,
     target_changed_after_the_decision_receives_nothing,
     target_changed_before_the_decision_is_called_by_the_right_certificate,
@@ -54,6 +55,21 @@ fn target_changed_before_the_decision_is_called_by_the_right_certificate() {
     }
 }
 
+/// Kong names keepalive pools by that scheme, and connects by another one.
+fn balancers_scheme_changed_by_a_plugin_mixes_no_identities() {
+    let case = Case::new();
+    for turn in 0..20 {
+        let (who, expected) = [("ann", "kong-client"), ("vet", "kong-vet")][turn * 7 / 3 % 2];
+        let seen = case.setting.get("/scheme/anything").key(who).send();
+        assert!(
+            seen.status == 503 || (seen.status, seen.common_name()) == (200, Some(expected)),
+            "turn {turn}, {who}: {:?} {}",
+            seen.common_name(),
+            seen.text
+        );
+    }
+}
+
 fn plain_upstream_of_ai_proxy_receives_nothing() {
     let case = Case::new();
     let chat = r#"{"messages": [{"role": "user", "content": "woof"}]}"#;
@@ -65,7 +81,7 @@ fn plain_upstream_of_ai_proxy_receives_nothing() {
 }
 
 /// What a plugin does in `access`, and what is wrong with it. `PLAIN` and `OTHER` are ports of other upstreams.
-const CHANGES: [(&str, &str); 12] = [
+const CHANGES: [(&str, &str); 11] = [
     ("nothing", ""),
     ("scheme", r#"kong.service.request.set_scheme("http")"#),
     ("scheme, by nginx' variable", r#"ngx.var.upstream_scheme = "http""#),
@@ -79,7 +95,6 @@ const CHANGES: [(&str, &str); 12] = [
     ("upstream with TLS", r#"kong.service.set_upstream("others")"#),
     ("scheme and upstream", r#"kong.service.request.set_scheme("http") kong.service.set_upstream("plains")"#),
     ("balancer's data", r#"ngx.ctx.balancer_data.port = OTHER"#),
-    ("balancer's scheme", r#"ngx.ctx.balancer_data.scheme = "http""#),
     (
         "scheme and balancer's data",
         r#"ngx.var.upstream_scheme = "http" local data = ngx.ctx.balancer_data data.scheme, data.port = "http", PLAIN"#,
@@ -142,6 +157,7 @@ fn config(plain: u16, other: u16) -> String {
         );
     }
     let before = fill(r#"kong.service.set_target("localhost", OTHER)"#);
+    let scheme = post_function(r#"ngx.ctx.balancer_data.scheme = "http""#);
     format!(
         r#"_format_version: "3.0"
 consumers:
@@ -155,6 +171,7 @@ services:
   plugins: [{upstream_mtls}]
   routes:
 {chosen}  - {{name: before, paths: [/before], plugins: [{POLICY}, {{name: pre-function, config: {{access: [{before}]}}}}]}}
+  - {{name: scheme, paths: [/scheme], plugins: [{POLICY}{scheme}]}}
   - name: ai
     paths: [/ai]
     plugins:
@@ -175,7 +192,8 @@ services:
 }
 
 const POLICY: &str = "{name: mtls-policy, config: {key_names: [X-API-Key], client_certificate: kong-client, \
-    consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}]}}";
+    consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}, {username: vet, keys: [{id: '1', sha256: <vet>}]}], \
+    rules: [{match: {consumers: [vet]}, client_certificate: kong-vet}]}}";
 
 const OF_GATEWAY: &str =
     "{name: mtls-policy, config: {authentication: gateway, client_certificate: kong-client}}";

@@ -76,41 +76,38 @@ fn no_log_line_below_debug_has_a_pool_identity() {
     }
 }
 
+/// Where the upstream is called by the client's `Host`, on a route with plugins of this project and on one without.
 fn host_with_a_pool_separator_is_rejected() {
     let case = Case::new();
     case.setting.upstream_tls(|tls| tls.client_certificate = ClientCertificate::Asked);
     case.warm_up();
-    let proxy = case.setting.proxy();
     let mut hosts = case.pool_hosts();
     hosts.insert("localhost|x".to_owned());
-    let before = case.setting.requests_upstream();
-    for route in ["/plain", "/preserving", "/dogs", "/own"] {
+    hosts.insert("|".to_owned());
+    for route in ["/preserving", "/dogs-preserving"] {
+        let before = case.setting.requests_upstream();
         for host in &hosts {
-            let http1 = |target: &str| {
-                let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-                raw::send(proxy, request.as_bytes())
-            };
-            let answer = http1(&format!("{route}/anything"));
-            assert_eq!(answer.status, 400, "{route}, HTTP/1.1, {host}: {answer:?}");
-            let answer = http1(&format!("http://{host}{route}/anything"));
-            assert_eq!(answer.status, 400, "{route}, absolute form, {host}: {answer:?}");
-
-            let path = format!("{route}/anything");
-            for name in [":authority", "host"] {
-                let mut connection = Connection::open(proxy);
-                let fields: [(&[u8], &[u8]); 4] = [
-                    (b":method", b"GET"),
-                    (b":scheme", b"http"),
-                    (b":path", path.as_bytes()),
-                    (name.as_bytes(), host.as_bytes()),
-                ];
-                connection.headers(1, &fields, true);
-                assert_eq!(connection.status(1), Some(400), "{route}, HTTP/2, {name}, {host}");
+            for (how, status) in case.ask_with_host(route, host) {
+                assert_eq!(status, Some(400), "{route}, {how}, {host}");
+            }
+        }
+        let latest = case.setting.upstream().latest();
+        assert_eq!(case.setting.requests_upstream(), before, "{route}: received {:?}", latest.last());
+    }
+    // Where it is not, the client's `Host` is of no importance.
+    for route in ["/plain", "/dogs"] {
+        for host in &hosts {
+            let before = case.setting.requests_upstream();
+            let asked = case.ask_with_host(route, host);
+            let received = usize::try_from(case.setting.requests_upstream() - before).unwrap();
+            let latest = case.setting.upstream().latest();
+            for seen in latest.iter().rev().take(received) {
+                let client = seen.connection.client.as_ref().and_then(|client| client.common_name.as_deref());
+                let expected = (route == "/dogs").then_some("kong-client");
+                assert_eq!(client, expected, "{route}, {host}: {asked:?}");
             }
         }
     }
-    let latest = case.setting.upstream().latest();
-    assert_eq!(case.setting.requests_upstream(), before, "the upstream received {:?}", latest.last());
 }
 
 /// The route has no plugin of this project, and its own plugins take the upstream's name from the client.
@@ -235,6 +232,33 @@ impl Case {
         });
     }
 
+    /// Asks with the key of `ann` and any `Host`, in each way there is: how, and the status.
+    fn ask_with_host(&self, route: &str, host: &str) -> Vec<(String, Option<u16>)> {
+        let (proxy, key) = (self.setting.proxy(), self.setting.key("ann"));
+        let path = format!("{route}/anything");
+        let mut asked = Vec::new();
+        for target in [path.clone(), format!("http://{host}{path}")] {
+            let request = format!(
+                "GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-API-Key: {key}\r\n\r\n"
+            );
+            let status = raw::send(proxy, request.as_bytes()).status;
+            asked.push((format!("HTTP/1.1, {target}"), Some(status)));
+        }
+        for name in [":authority", "host"] {
+            let mut connection = Connection::open(proxy);
+            let fields: [(&[u8], &[u8]); 5] = [
+                (b":method", b"GET"),
+                (b":scheme", b"http"),
+                (b":path", path.as_bytes()),
+                (name.as_bytes(), host.as_bytes()),
+                (b"x-api-key", key.as_bytes()),
+            ];
+            connection.headers(1, &fields, true);
+            asked.push((format!("HTTP/2, {name}"), connection.status(1)));
+        }
+        asked
+    }
+
     /// By the name of the log plugin.
     fn log_entries(&self) -> [(&'static str, Vec<Value>); 2] {
         let parse = |text: &str| serde_json::from_str(text).ok();
@@ -307,6 +331,7 @@ plugins:
   plugins: [{upstream_mtls}]
   routes:
   - {{name: dogs, paths: [/dogs], plugins: [{POLICY}]}}
+  - {{name: dogs-preserving, paths: [/dogs-preserving], preserve_host: true, plugins: [{POLICY}]}}
 - name: with-own-certificate
   url: https://dogcatcher-api:5443
   {own}

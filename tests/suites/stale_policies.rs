@@ -48,7 +48,9 @@ fn deleted_policy_does_not_come_back_on_its_route() {
 fn policy_whose_file_is_exchanged_loses_its_keys() {
     let case = Case::new();
     case.configure(&case.on("cats", &case.file, ""));
-    case.expect("/cats", 200);
+    case.setting.wait_until_everywhere("the file is read", || {
+        case.setting.get("/cats/anything").key("ann").send().status == 200
+    });
     fs::remove_file(&case.file).unwrap();
     case.configure(&config(""));
     case.configure(&case.on("dogs", &case.file, ""));
@@ -75,7 +77,10 @@ impl Case {
             .unwrap();
         let case = Self { setting, file, directory };
         case.configure(&case.on("dogs", &case.file, ""));
-        case.expect("/dogs", 200);
+        // Files are read outside of requests.
+        case.setting.wait_until_everywhere("the file is read", || {
+            case.setting.get("/dogs/anything").key("ann").send().status == 200
+        });
         case
     }
 
