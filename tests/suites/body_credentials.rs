@@ -202,7 +202,9 @@ plugins:
     let header = setting.get("/dogs/anything?kept=yes").key("model-citizen").send();
     assert_eq!(header.status, 200);
     let entries = || fs::read_to_string(&file).unwrap_or_default();
-    setting.wait_until("all entries are logged", || entries().lines().count() > targets.len());
+    setting.wait_until("all entries are logged", || {
+        entries().ends_with('\n') && entries().lines().count() > targets.len()
+    });
     let mut leaks = Vec::new();
     for line in entries().lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
