@@ -13,7 +13,9 @@ use tests::{Setting, grpc, needs, tests};
 
 tests![
     denied_method_is_not_reached_by_percent_encoding,
+    denied_method_is_not_reached_by_grpc_web,
     denied_method_is_not_reached_by_replacing_the_uri,
+    denied_method_is_not_reached_by_setting_the_uri,
     denied_method_is_not_reached_by_transcoding,
     denied_method_is_not_reached_through_a_stripped_path,
     rules_see_the_method_of_a_grpc_route,
@@ -44,6 +46,27 @@ fn denied_method_is_not_reached_by_transcoding() {
     case.http("GET", "transcoded", "/v1/say").passes_as("kong-client", "/hello.HelloService/Say");
     case.http("GET", "transcoded", "/v1/vet").passes_as("kong-vet", "/hello.HelloService/Vet");
     case.http("GET", "transcoded", "/v1/admin").is_denied();
+}
+
+/// Kong's grpc-web plugin sends the stripped path, or the one that it was asked for.
+fn denied_method_is_not_reached_by_grpc_web() {
+    let case = Case::new();
+    for (route, prefix) in [("web-stripped", "/web"), ("web", "")] {
+        let post = |path: &str| case.http("POST", route, &format!("{prefix}{path}"));
+        post("/hello.HelloService/Say").passes_as("kong-client", "/hello.HelloService/Say");
+        post("/hello.HelloService/Vet").passes_as("kong-vet", "/hello.HelloService/Vet");
+        post("/hello.HelloService/Admin").is_denied();
+    }
+    case.assert_rules_are_kept();
+}
+
+/// Another plugin sets nginx's own URI after all others.
+fn denied_method_is_not_reached_by_setting_the_uri() {
+    let case = Case::new();
+    for path in ["/hello.HelloService/Say", "/hello.HelloService/Admin"] {
+        case.call("set", path).is_denied();
+        case.http("POST", "set-by-http", path).is_denied();
+    }
 }
 
 /// request-transformer replaces the path that Kong has computed, which is not what is sent.
@@ -107,7 +130,10 @@ impl Case {
         fs::write(google.join("annotations.proto"), ANNOTATIONS).unwrap();
         let proto = directory.path().join("hello.proto");
         fs::write(&proto, HELLO).unwrap();
-        Self { setting: Setting::of(&config(&proto)), _directory: directory }
+        Self {
+            setting: Setting::up(&config(&proto), &[("untrusted_lua", "on")]).unwrap(),
+            _directory: directory,
+        }
     }
 
     /// Calls by gRPC.
@@ -118,15 +144,23 @@ impl Case {
         self.outcome(before, response.http_status, response.grpc_status)
     }
 
-    /// Asks by HTTP/1.1.
+    /// Asks by HTTP/1.1, as clients of gRPC-Web do.
     fn http(&self, method: &str, route: &str, path: &str) -> Outcome {
         let before = self.setting.requests_upstream();
         let key = self.setting.key("ann");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {key}\r\nX-Route: {route}\r\n\
-             Content-Length: 0\r\n\r\n"
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {key}\r\nX-Route: {route}\r\n"
         );
-        let answer = tests::raw::send(self.setting.proxy(), request.as_bytes());
+        let request = if route.starts_with("web") {
+            let kind = format!(
+                "Content-Type: application/grpc-web+proto\r\nContent-Length: {}\r\n\r\n",
+                grpc::MESSAGE.len()
+            );
+            [head.as_bytes(), kind.as_bytes(), grpc::MESSAGE].concat()
+        } else {
+            [head.as_bytes(), b"Content-Length: 0\r\n\r\n"].concat()
+        };
+        let answer = tests::raw::send(self.setting.proxy(), &request);
         self.outcome(before, answer.status, answer.header("grpc-status").map(str::to_owned))
     }
 
@@ -176,6 +210,10 @@ fn config(proto: &Path) -> String {
     let routes = [
         route("plain", "grpc", "/hello.HelloService", ""),
         route("stripped", "http", "/hello.HelloService", ""),
+        route("web", "http", "/hello.HelloService", ", {name: grpc-web}"),
+        route("web-stripped", "http", "/web", ", {name: grpc-web, config: {pass_stripped_path: true}}"),
+        route("set", "grpc", "/hello.HelloService", SET_URI),
+        route("set-by-http", "http", "/hello.HelloService", SET_URI),
         route(
             "transcoded",
             "http",
@@ -213,6 +251,9 @@ const POLICY: &str = "{name: mtls-policy, config: {key_names: [X-API-Key], hide_
     consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}], \
     rules: [{match: {paths: [/hello.HelloService/Admin]}, deny: {}}, \
     {match: {paths: [/hello.HelloService/Vet]}, client_certificate: kong-vet}]}}";
+
+const SET_URI: &str =
+    r#", {name: post-function, config: {access: ["ngx.req.set_uri('/hello.HelloService/Admin')"]}}"#;
 
 const HELLO: &str = r#"syntax = "proto3";
 package hello;
