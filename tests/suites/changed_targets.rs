@@ -7,7 +7,6 @@ use tests::config::{CA_FILE, from_files, upstream_mtls};
 use tests::{Setting, needs, raw, tests};
 
 tests![
-    balancers_scheme_changed_by_a_plugin_mixes_no_identities,
     plain_upstream_of_ai_proxy_receives_nothing,
     target_changed_after_the_decision_receives_nothing,
     target_changed_before_the_decision_is_called_by_the_right_certificate,
@@ -52,21 +51,6 @@ fn target_changed_before_the_decision_is_called_by_the_right_certificate() {
         let seen = case.setting.get("/before/anything").key("ann").send();
         assert_eq!((seen.status, seen.common_name()), (200, Some("kong-client")), "{}", seen.text);
         assert_eq!(case.other.counts().requests, before + 1);
-    }
-}
-
-/// Kong names keepalive pools by that scheme, and connects by another one.
-fn balancers_scheme_changed_by_a_plugin_mixes_no_identities() {
-    let case = Case::new();
-    for turn in 0..20 {
-        let (who, expected) = [("ann", "kong-client"), ("vet", "kong-vet")][turn * 7 / 3 % 2];
-        let seen = case.setting.get("/scheme/anything").key(who).send();
-        assert!(
-            seen.status == 503 || (seen.status, seen.common_name()) == (200, Some(expected)),
-            "turn {turn}, {who}: {:?} {}",
-            seen.common_name(),
-            seen.text
-        );
     }
 }
 
@@ -157,7 +141,6 @@ fn config(plain: u16, other: u16) -> String {
         );
     }
     let before = fill(r#"kong.service.set_target("localhost", OTHER)"#);
-    let scheme = post_function(r#"ngx.ctx.balancer_data.scheme = "http""#);
     format!(
         r#"_format_version: "3.0"
 consumers:
@@ -171,7 +154,6 @@ services:
   plugins: [{upstream_mtls}]
   routes:
 {chosen}  - {{name: before, paths: [/before], plugins: [{POLICY}, {{name: pre-function, config: {{access: [{before}]}}}}]}}
-  - {{name: scheme, paths: [/scheme], plugins: [{POLICY}{scheme}]}}
   - name: ai
     paths: [/ai]
     plugins:
@@ -192,8 +174,7 @@ services:
 }
 
 const POLICY: &str = "{name: mtls-policy, config: {key_names: [X-API-Key], client_certificate: kong-client, \
-    consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}, {username: vet, keys: [{id: '1', sha256: <vet>}]}], \
-    rules: [{match: {consumers: [vet]}, client_certificate: kong-vet}]}}";
+    consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}]}}";
 
 const OF_GATEWAY: &str =
     "{name: mtls-policy, config: {authentication: gateway, client_certificate: kong-client}}";
