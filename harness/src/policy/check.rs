@@ -73,7 +73,9 @@ fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
                 finding.at("consumers_file".to_owned())
             };
             return match error.downcast_ref::<Problems>() {
-                Some(problems) => problems.iter().map(|problem| finding(format!("{error}: {problem}"))).collect(),
+                Some(problems) => {
+                    problems.iter().map(|problem| finding(format!("{error}: {problem}"))).collect()
+                }
                 None => vec![finding(format!("{error:#}"))],
             };
         }
