@@ -61,7 +61,7 @@ fn an_invalid_consumers_file_leaves_the_last_valid_one_active() {
     let case = FromFile::new(&["model-citizen"]);
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (level, before) in ('b'..='i').zip('a'..) {
-        bomb += &format!("{level}: &{level} [{}]\n", [format!("*{before}"); 9].join(","));
+        bomb += &format!("{level}: &{level} [{}]\n", vec![format!("*{before}"); 9].join(","));
     }
     bomb += "consumers: *i\n";
     let deep = format!("consumers: {}", "[".repeat(1000));
