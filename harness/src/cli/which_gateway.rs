@@ -29,7 +29,7 @@ pub(super) struct Drivers {
     /// In which shell Kong runs mtls-policy [default: wasm where the Kong has it]
     #[arg(long, value_name = "ENGINE", env = "HARNESS_ENGINE", value_parser = PossibleValuesParser::new(Engine::NAMES).try_map(|name| name.parse::<Engine>()))]
     engine: Option<Engine>,
-    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
+    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.3]
     #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
     image: Option<String>,
 }

@@ -9,10 +9,13 @@ mod node;
 mod parse;
 mod place;
 mod problem;
+mod template;
 
 pub use node::{At, Key, Node, Value};
 pub use parse::parse;
+pub(crate) use parse::{SECOND_DOCUMENT, parse_all};
 pub use place::{Fields, Place, nearest};
+pub(crate) use template::{quoted, templates, without_templates};
 pub use problem::{Problem, Problems, Report, visible};
 
 #[cfg(test)]
