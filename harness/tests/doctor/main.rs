@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![allow(clippy::panic, reason = "a panic is how a test says no")]
 
+mod admin;
 mod configs;
 mod diagnosis;
 mod files;
@@ -23,7 +24,7 @@ use scene::Scene;
 #[test]
 fn every_fault_is_made_and_recognised() {
     let mut diagnoses = Diagnoses::default();
-    for make in [files::make, network::make, servers::make, words::make, configs::make, gateways::make] {
+    for make in [files::make, network::make, servers::make, words::make, configs::make, gateways::make, admin::make] {
         make(&mut diagnoses);
     }
     assert!(diagnoses.wrong.is_empty(), "{}", diagnoses.wrong.join("\n"));
