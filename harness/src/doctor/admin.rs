@@ -32,16 +32,40 @@ pub struct AdminApi {
 /// Why nothing can be said of a Kong.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AdminApiError {
-    InvalidUrl { url: String, why: &'static str },
-    InvalidCa { why: String },
-    InvalidHeader { line: usize },
-    Unreachable { url: String, why: String },
+    InvalidUrl {
+        url: String,
+        why: &'static str,
+    },
+    InvalidCa {
+        why: String,
+    },
+    InvalidHeader {
+        line: usize,
+    },
+    Unreachable {
+        url: String,
+        why: String,
+    },
     /// It answers, and is not a Kong's Admin API.
-    OtherServer { url: String, status: u16, message: String },
-    Unauthorized { url: String, status: u16 },
+    OtherServer {
+        url: String,
+        status: u16,
+        message: String,
+    },
+    Unauthorized {
+        url: String,
+        status: u16,
+    },
     /// A request failed that an Admin API answers.
-    Failed { url: String, status: u16, message: String },
-    InvalidAnswer { url: String, why: String },
+    Failed {
+        url: String,
+        status: u16,
+        message: String,
+    },
+    InvalidAnswer {
+        url: String,
+        why: String,
+    },
 }
 
 impl AdminApi {
@@ -52,7 +76,8 @@ impl AdminApi {
     /// One of these is invalid.
     pub fn new(url: &str, ca: Option<&[u8]>, headers: &str) -> Result<Self, AdminApiError> {
         let invalid = |why| AdminApiError::InvalidUrl { url: url.to_owned(), why };
-        let parsed = Url::parse(url).map_err(|_| invalid("expected http://HOST:PORT or https://HOST:PORT"))?;
+        let parsed =
+            Url::parse(url).map_err(|_| invalid("expected http://HOST:PORT or https://HOST:PORT"))?;
         if !["http", "https"].contains(&parsed.scheme()) || !parsed.has_host() {
             return Err(invalid("expected http://HOST:PORT or https://HOST:PORT"));
         }
@@ -130,9 +155,14 @@ impl AdminApi {
         let (status, body) = self.get(&url)?;
         let message = message(&body);
         let fields: Value = serde_json::from_str(&body).unwrap_or_default();
-        let is_kong = status == StatusCode::OK && fields["version"].is_string() && fields["configuration"].is_object();
+        let is_kong =
+            status == StatusCode::OK && fields["version"].is_string() && fields["configuration"].is_object();
         if !is_kong {
-            return Err(AdminApiError::OtherServer { url: self.base.clone(), status: status.as_u16(), message });
+            return Err(AdminApiError::OtherServer {
+                url: self.base.clone(),
+                status: status.as_u16(),
+                message,
+            });
         }
         let configuration = &fields["configuration"];
         let is_on = |field: &str| configuration[field] == json!(true) || configuration[field] == json!("on");
@@ -200,7 +230,8 @@ impl AdminApi {
     }
 
     fn get(&self, url: &str) -> Result<(StatusCode, String), AdminApiError> {
-        let unreachable = |error: &reqwest::Error| AdminApiError::Unreachable { url: self.base.clone(), why: words(error) };
+        let unreachable =
+            |error: &reqwest::Error| AdminApiError::Unreachable { url: self.base.clone(), why: words(error) };
         let response = self.client.get(url).send().and_then(|response: Response| {
             let status = response.status();
             Ok((status, response.text()?))
@@ -254,13 +285,16 @@ fn words(error: &reqwest::Error) -> String {
         last = error.to_string();
         if let Some(kind) = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
             match kind {
-                ErrorKind::ConnectionRefused => return "connection refused: nothing listens there".to_owned(),
-                ErrorKind::TimedOut => return no_answer(),
-                ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => {
-                    return "the server closed the connection: is it HTTP or HTTPS?".to_owned();
+                ErrorKind::ConnectionRefused => {
+                    return "connection refused: nothing listens there".to_owned();
                 }
+                ErrorKind::TimedOut => return no_answer(),
+                ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => return CLOSED.to_owned(),
                 _ => {}
             }
+        }
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return CLOSED.to_owned();
         }
         cause = error.source();
     }
@@ -307,6 +341,8 @@ impl fmt::Display for AdminApiError {
 }
 
 impl Error for AdminApiError {}
+
+const CLOSED: &str = "the server closed the connection: is it HTTP or HTTPS?";
 
 const OURS: [&str; 2] = ["mtls-policy", "upstream-mtls"];
 

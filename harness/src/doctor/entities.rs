@@ -33,7 +33,9 @@ pub(super) fn look(setup: &Setup<'_>, known: &Known) -> Vec<Finding> {
         }
     }
     for presenter in &setup.presenters {
-        findings.extend(entities(setup, presenter, known).into_iter().map(|fault| Finding::of(Hop::Config, fault)));
+        findings.extend(
+            entities(setup, presenter, known).into_iter().map(|fault| Finding::of(Hop::Config, fault)),
+        );
     }
     findings.extend(setup.unread.iter().map(|(_, plugin)| {
         let why = format!("{}: takes its config from a Secret, which was not checked", resource(plugin));
@@ -49,7 +51,9 @@ pub(super) fn look(setup: &Setup<'_>, known: &Known) -> Vec<Finding> {
     if unique.iter().all(|finding| finding.hop != Hop::Policy) && !setup.policies.is_empty() {
         let told = match setup.policies.len() {
             1 => "1 policy is valid, and every client certificate that it selects is there".to_owned(),
-            many => format!("{many} policies are valid, and every client certificate that they select is there"),
+            many => {
+                format!("{many} policies are valid, and every client certificate that they select is there")
+            }
         };
         unique.push(Finding::fine(Hop::Policy, told));
     }
@@ -104,7 +108,11 @@ fn selected(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<Fault> {
     let mut look = |held: &[&str]| {
         for (path, name) in names.iter().filter(|(_, name)| !held.contains(&name.as_str())) {
             let nearest = nearest(name, held.iter().copied()).map(str::to_owned);
-            faults.push(Fault::UnknownCertificate { name: name.clone(), place: format!("{at}: {path}"), nearest });
+            faults.push(Fault::UnknownCertificate {
+                name: name.clone(),
+                place: format!("{at}: {path}"),
+                nearest,
+            });
         }
     };
     for presenters in presenters.iter().flatten() {
@@ -114,7 +122,8 @@ fn selected(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<Fault> {
     for route in setup.routes_of(&policy.scope) {
         match setup.presenter(route) {
             Some(presenter) => look(&held(presenter)),
-            None => without.push(Fault::NoPlugin { route: format!("{at}: route {:?}", setup.routes[route].label()) }),
+            None => without
+                .push(Fault::NoPlugin { route: format!("{at}: route {:?}", setup.routes[route].label()) }),
         }
     }
     faults.extend(without);
@@ -168,12 +177,16 @@ fn describe(setup: &Setup<'_>, placed: &Placed<'_>) -> String {
         Scope::Service(service) => {
             let service = &setup.services[*service];
             let label = if service.name.is_empty() { service.id } else { service.name };
-            let routes: Vec<_> =
-                setup.routes_of(&placed.scope).map(|route| format!("{:?}", setup.routes[route].label())).collect();
+            let routes: Vec<_> = setup
+                .routes_of(&placed.scope)
+                .map(|route| format!("{:?}", setup.routes[route].label()))
+                .collect();
             match routes.as_slice() {
                 [] => format!("on service {label:?}, which has no routes"),
                 [one] => format!("on service {label:?} (route {one})"),
-                some if some.len() <= MOST_ROUTES => format!("on service {label:?} (routes {})", some.join(", ")),
+                some if some.len() <= MOST_ROUTES => {
+                    format!("on service {label:?} (routes {})", some.join(", "))
+                }
                 many => {
                     let first = many[..MOST_ROUTES].join(", ");
                     format!("on service {label:?} (routes {first} and {} more)", many.len() - MOST_ROUTES)

@@ -71,7 +71,9 @@ fn read(text: &str, templates: &[&str], report: &Report) -> Option<Vec<Document>
             let at = reader.bytes.at(&Span::empty(*error.marker()));
             // Only here, since what can be read is a string with this text in it.
             let hint = match text.contains("${{") {
-                true => "; decK replaces ${{ … }} before this is YAML: `deck file render --populate-env-vars` does so",
+                true => {
+                    "; decK replaces ${{ … }} before this is YAML: `deck file render --populate-env-vars` does so"
+                }
                 false => "",
             };
             report.add(Some(at), "", format_args!("{}{hint}", error.info()));

@@ -6,6 +6,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// A text in which every template is masked.
 pub(super) struct Masked<'t> {
@@ -26,7 +29,8 @@ impl<'t> Masked<'t> {
         while let Some(start) = rest.find(OPEN) {
             let (before, from) = rest.split_at(start);
             masked += before;
-            let name = u32::try_from(templates.len()).ok().and_then(|number| char::from_u32(FIRST as u32 + number));
+            let name =
+                u32::try_from(templates.len()).ok().and_then(|number| char::from_u32(FIRST as u32 + number));
             match length(from).zip(name.filter(|name| *name <= LAST)) {
                 Some((length, name)) => {
                     // Writing to a String cannot fail.
@@ -58,6 +62,22 @@ pub(crate) fn without_templates(text: &str) -> Cow<'_, str> {
 pub(crate) fn templates(text: &str) -> Vec<&str> {
     Masked::of(text).map(|masked| masked.templates).unwrap_or_default()
 }
+
+/// Returns a text in which the name of each variable stands in the place of its value, as `deck file render` writes it
+/// unless it is told the values. Other templates stay.
+pub(crate) fn with_names(text: &str) -> String {
+    let mut named = text.to_owned();
+    for template in templates(text) {
+        if let Some(name) = VARIABLE.captures(template).and_then(|found| found.name("name")) {
+            named = named.replacen(template, name.as_str(), 1);
+        }
+    }
+    named
+}
+
+#[expect(clippy::expect_used, reason = "the pattern is constant, and tests use it")]
+static VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\benv\s+["`](?<name>[^"`]+)["`]"#).expect("a pattern"));
 
 /// Returns a string in double quotes in which templates stand as decK reads them: without escapes.
 pub(crate) fn quoted(text: &str) -> String {
@@ -165,6 +185,18 @@ mod tests {
         for text in ["a \" ${{ env \"DECK_KEY\" }} \\", "it's ${{ env \"DECK_KEY\" }}", "\"", "${{"] {
             let documents = parse_all(&quoted(text), &Report::new(None)).unwrap();
             assert_eq!(documents[0].node.as_str(), Some(text));
+        }
+    }
+
+    #[test]
+    fn variables_are_named_as_deck_names_them() {
+        let rows = [
+            ("a-${{ env \"DECK_A\" }}-${{ env `DECK_B` | toInt }}", "a-DECK_A-DECK_B"),
+            ("${{ if true }}", "${{ if true }}"),
+            ("a", "a"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(with_names(text), expected);
         }
     }
 

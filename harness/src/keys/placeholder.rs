@@ -68,7 +68,8 @@ static SYNTAXES: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         ("__NAME__", r"^__[A-Za-z][A-Za-z0-9_.]*__$"),
     ];
     #[expect(clippy::expect_used, reason = "the patterns are constant, and the tests compile them")]
-    let compiled = syntaxes.map(|(example, pattern)| (example, Regex::new(pattern).expect("a valid pattern")));
+    let compiled =
+        syntaxes.map(|(example, pattern)| (example, Regex::new(pattern).expect("a valid pattern")));
     compiled.into()
 });
 
@@ -123,7 +124,11 @@ mod tests {
             ("__SERVICE_KEY__", "__NAME__"),
         ];
         for (text, expected) in rows {
-            assert_eq!(Placeholder::find(text).map(|found| found.to_string()).as_deref(), Some(expected), "{text}");
+            assert_eq!(
+                Placeholder::find(text).map(|found| found.to_string()).as_deref(),
+                Some(expected),
+                "{text}"
+            );
         }
     }
 

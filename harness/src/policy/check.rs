@@ -72,9 +72,15 @@ fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
         }
     };
     let Err(problems) = Policy::compile_for(&host, &document) else { return Vec::new() };
-    let written = value(policy);
+    // Also the text of decK's templates, which the compiler has not seen.
+    let written = match policy.config.as_str() {
+        Some(_) => value(policy),
+        None => policy.config.to_json(),
+    };
     let finding = |problem: &mtls_policy::policy::Problem| {
-        let unknown = ["there is no such field", "unknown field"].iter().any(|words| problem.message.starts_with(words));
+        let unknown = ["there is no such field", "unknown field"]
+            .iter()
+            .any(|words| problem.message.starts_with(words));
         let span = locate(policy.config, &problem.path, unknown);
         let message = complaint(&written, problem);
         let mut finding = Finding::warning("policy", policy.document, span, message);
@@ -98,7 +104,10 @@ pub(crate) fn complaint(policy: &Value, problem: &mtls_policy::policy::Problem) 
 
 /// Returns the consumers and groups in a policy's rules that Kong does not know: the path of each, and a message.
 pub(crate) fn unknown_names(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<(String, String)> {
-    coverage::unknown_names(setup, policy).into_iter().map(|finding| (finding.path, finding.message)).collect()
+    coverage::unknown_names(setup, policy)
+        .into_iter()
+        .map(|finding| (finding.path, finding.message))
+        .collect()
 }
 
 /// A part of a KongPlugin that is not in the manifest.
@@ -106,7 +115,8 @@ fn config_in_secret<'d>(document: &'d Document, plugin: &'d Node) -> Finding<'d>
     let field = if plugin.get("configFrom").is_some() { "configFrom" } else { "configPatches" };
     let span = plugin.entry(field).map_or(plugin.span.clone(), |(key, _)| key.span.clone());
     let message = format!("{field} takes the policy, or a part of it, from a Secret, which was not checked");
-    let help = "write the policy into `config`: it holds digests and no keys; or check the Secret's text by itself";
+    let help =
+        "write the policy into `config`: it holds digests and no keys; or check the Secret's text by itself";
     Finding::warning("config_in_secret", document, span, message).help(help)
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::mask::{mask, structure};
-use super::{Finding, Severity};
 use super::members::is_resource;
+use super::{Finding, Severity};
 use crate::document::{Node, Problem, Problems, Report, SECOND_DOCUMENT, Value, parse_all};
 
 /// A text and what it holds.

@@ -104,8 +104,13 @@ pub fn explain(setup: &Setup<'_>, question: &Question) -> anyhow::Result<Explana
     };
     if let (None, [_, _, ..]) = (route, deciding.as_slice()) {
         match resources(setup).as_slice() {
-            [] => bail!("several policies are in these files: select one with --route NAME, or give a file with one"),
-            names => bail!("several policies are in these files: select one with --route; they are: {}", names.join(", ")),
+            [] => bail!(
+                "several policies are in these files: select one with --route NAME, or give a file with one"
+            ),
+            names => bail!(
+                "several policies are in these files: select one with --route; they are: {}",
+                names.join(", ")
+            ),
         }
     }
     let mut policies = Vec::new();

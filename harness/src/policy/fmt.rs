@@ -44,7 +44,10 @@ pub fn format(document: &Document, setup: &Setup<'_>) -> anyhow::Result<String> 
     let mut before_and_after = [crate::document::templates(text), crate::document::templates(&formatted)];
     before_and_after.iter_mut().for_each(|templates| templates.sort_unstable());
     let [before, after] = before_and_after;
-    ensure!(before == after, "{name}: a template of decK's would be written otherwise: this file stays as it is");
+    ensure!(
+        before == after,
+        "{name}: a template of decK's would be written otherwise: this file stays as it is"
+    );
     let kept = |text: &str, root: &Node| {
         let mut all: Vec<_> = comments::of(text, root).into_iter().map(|comment| comment.text).collect();
         all.sort();

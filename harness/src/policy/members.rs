@@ -97,7 +97,11 @@ impl<'d> Reader<'d, '_> {
         match node.get("kind").and_then(Node::as_str).unwrap_or_default() {
             "KongPlugin" | "KongClusterPlugin" => self.add(Kind::Plugin, node, None),
             list if list.ends_with("List") => {
-                node.get("items").map(Node::items).unwrap_or_default().iter().for_each(|item| self.resource(item));
+                node.get("items")
+                    .map(Node::items)
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|item| self.resource(item));
             }
             _ => {}
         }

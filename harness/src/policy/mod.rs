@@ -22,11 +22,11 @@ pub mod schema;
 mod setup;
 
 pub use ask::{Condition, Outcome, Request, Rules, Verdict, Who};
-pub(crate) use check::{complaint, selected, unknown_names, whole};
 pub use check::{Check, check};
+pub(crate) use check::{complaint, selected, unknown_names, whole};
 pub use diff::{Access, Diff, Fate, Gain, KeyChange, Setting, diff, text as diff_text};
-pub use document::{Document, Unread, read};
 pub(crate) use document::root_of;
+pub use document::{Document, Unread, read};
 pub use edit::Edits;
 pub use explain::{Asker, Decided, Explanation, Question, decide, explain, text as explanation_text};
 pub use finding::{Finding, Severity, json, text};

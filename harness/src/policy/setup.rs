@@ -4,7 +4,7 @@
 
 use super::Document;
 use super::members::{Entity, Kind, entities, is_resource};
-use crate::document::{Node, Value};
+use crate::document::{Node, Value, with_names};
 
 /// All that the documents hold together.
 pub struct Setup<'d> {
@@ -127,7 +127,8 @@ impl<'d> Setup<'d> {
                 let is_resource = is_resource(node);
                 let name = if is_resource { "plugin" } else { "name" };
                 let (name, scope, on) = (text(node, name), self.scope(entity), !is_off(node));
-                let in_secret = ["configFrom", "configPatches"].into_iter().any(|field| node.get(field).is_some());
+                let in_secret =
+                    ["configFrom", "configPatches"].into_iter().any(|field| node.get(field).is_some());
                 if is_resource && in_secret && on && name == "mtls-policy" {
                     self.unread.push((document, node));
                 }
@@ -300,12 +301,26 @@ impl Placed<'_> {
         }
     }
 
-    /// The policy as its compiler takes it: a filter chain may hold it as text.
+    /// Returns the policy as its compiler takes it: a filter chain may hold it as text. The names of variables stand in the
+    /// place of decK's templates.
     pub fn json(&self) -> Vec<u8> {
-        match self.config.as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => self.config.to_json().to_string().into_bytes(),
+        if let Some(text) = self.config.as_str() {
+            return text.as_bytes().to_vec();
         }
+        let mut config = self.config.to_json();
+        if self.document.text.contains("${{") {
+            name_variables(&mut config);
+        }
+        config.to_string().into_bytes()
+    }
+}
+
+fn name_variables(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = with_names(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(name_variables),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(name_variables),
+        _ => {}
     }
 }
 
@@ -319,7 +334,8 @@ fn is_off(node: &Node) -> bool {
 
 /// `KongPlugin NAMESPACE/NAME`, or without a namespace where the manifest names none.
 fn resource_name(node: &Node) -> String {
-    let metadata = |field: &str| node.get("metadata").map(|metadata| text(metadata, field)).unwrap_or_default();
+    let metadata =
+        |field: &str| node.get("metadata").map(|metadata| text(metadata, field)).unwrap_or_default();
     let (kind, namespace, name) = (text(node, "kind"), metadata("namespace"), metadata("name"));
     match namespace {
         "" => format!("{kind} {name}"),

@@ -39,7 +39,12 @@ impl Kong {
                               "rules": [{"match": {"groups": ["vets"]}, "client_certificate": certificate}]}})
         };
         let lists = [
-            ("services", vec![json!({"id": "s1", "name": "dogcatcher", "host": "h", "port": 443, "protocol": "https"})]),
+            (
+                "services",
+                vec![
+                    json!({"id": "s1", "name": "dogcatcher", "host": "h", "port": 443, "protocol": "https"}),
+                ],
+            ),
             (
                 "routes",
                 vec![
@@ -61,9 +66,18 @@ impl Kong {
                 ],
             ),
             ("filter-chains", vec![]),
-            ("consumers", vec![json!({"id": "u1", "username": "ann"}), json!({"id": "u2", "username": null, "custom_id": "x"})]),
+            (
+                "consumers",
+                vec![
+                    json!({"id": "u1", "username": "ann"}),
+                    json!({"id": "u2", "username": null, "custom_id": "x"}),
+                ],
+            ),
             ("acls", vec![json!({"id": "g1", "group": "vets", "consumer": {"id": "u1"}})]),
-            ("certificates", vec![json!({"id": "c0", "key": "hunter2"}), json!({"id": "c1", "key": "hunter2"})]),
+            (
+                "certificates",
+                vec![json!({"id": "c0", "key": "hunter2"}), json!({"id": "c1", "key": "hunter2"})],
+            ),
             ("ca_certificates", vec![json!({"id": "a1"})]),
         ];
         let node = json!({"version": "3.9.3", "tagline": "Welcome to kong",
@@ -99,7 +113,8 @@ impl Kong {
             return (400, json!({"message": "this endpoint is only available when wasm is enabled"}));
         }
         let Some(list) = self.lists.get(&path[1..]) else { return (404, json!({"message": "Not found"})) };
-        let argument = |name: &str| query.split('&').find_map(|one| one.strip_prefix(name)?.strip_prefix('='));
+        let argument =
+            |name: &str| query.split('&').find_map(|one| one.strip_prefix(name)?.strip_prefix('='));
         let size = argument("size").map_or(100, |size| size.parse().unwrap()).min(self.page);
         // As Kong's: base64 with what has to be escaped in a query.
         let from = argument("offset").map_or(0, |offset| {
@@ -171,7 +186,8 @@ pub fn make(diagnoses: &mut Diagnoses) {
     kong.config("p3")["ca_certificates"] = json!(["a2"]);
     diagnoses.owed(&scene, &typed(&kong.start().url), &[("config", "unknown_entity")]);
     let mut kong = Kong::native();
-    *kong.config("p1") = json!({"authentication": "gateway", "rules": [{"match": {"groups": ["cats"]}, "deny": {}}]});
+    *kong.config("p1") =
+        json!({"authentication": "gateway", "rules": [{"match": {"groups": ["cats"]}, "deny": {}}]});
     diagnoses.owed(&scene, &typed(&kong.start().url), &[("policy", "unknown_name")]);
     let plugin = "apiVersion: configuration.konghq.com/v1\nkind: KongPlugin\nmetadata: {name: p}\nplugin: mtls-policy\nconfigFrom: {secretKeyRef: {name: s, key: k}}\n";
     std::fs::write(scene.path("plugins.yaml"), plugin).unwrap();
@@ -184,7 +200,10 @@ fn a_kong_in_order_has_no_faults() {
     for (kong, runtime) in [(Kong::wasm(), "wasm runtime"), (Kong::native(), "native runtime")] {
         let (code, faults, told) = faults(kong);
         assert_eq!((code, faults), (0, Vec::new()), "{told}");
-        assert!(told.contains(&format!("Kong 3.9.3, database postgres, {runtime}; 1 services, 2 routes")), "{told}");
+        assert!(
+            told.contains(&format!("Kong 3.9.3, database postgres, {runtime}; 1 services, 2 routes")),
+            "{told}"
+        );
         assert!(told.contains("2 policies are valid") && !told.contains("hunter2"), "{told}");
     }
 }
@@ -202,7 +221,12 @@ fn an_invalid_policy_is_named_with_its_plugin_and_route() {
     on_service.lists.get_mut("plugins").unwrap()[1]["route"] = Value::Null;
     on_service.lists.get_mut("plugins").unwrap()[1]["service"] = json!({"id": "s1"});
     let (_, faults, told) = self::faults(on_service);
-    assert!(faults[0].1.starts_with("plugin mtls-policy (id p1) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): "), "{told}");
+    assert!(
+        faults[0]
+            .1
+            .starts_with("plugin mtls-policy (id p1) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): "),
+        "{told}"
+    );
     // Disabled, it decides nothing.
     kong.lists.get_mut("plugins").unwrap()[1]["enabled"] = json!(false);
     let (code, faults, told) = self::faults(kong);
@@ -225,11 +249,19 @@ fn a_policy_is_checked_for_the_runtime_that_is_loaded() {
 fn a_filter_chain_is_checked_as_a_filter() {
     let mut kong = Kong::wasm();
     let config = json!({"realm": "dogs", "anonymous": 1}).to_string();
-    kong.lists.get_mut("filter-chains").unwrap().push(json!({"id": "f1", "name": null, "enabled": true, "route": null,
+    kong.lists
+        .get_mut("filter-chains")
+        .unwrap()
+        .push(json!({"id": "f1", "name": null, "enabled": true, "route": null,
         "service": {"id": "s1"}, "filters": [{"name": "mtls-policy", "enabled": true, "config": config}]}));
     let (code, faults, told) = faults(kong);
     assert!(code == 1 && faults.len() == 1, "{told}");
-    assert!(faults[0].1.starts_with("filter mtls-policy on service \"dogcatcher\" (routes \"dogs\", \"r2\"): anonymous: "), "{told}");
+    assert!(
+        faults[0].1.starts_with(
+            "filter mtls-policy on service \"dogcatcher\" (routes \"dogs\", \"r2\"): anonymous: "
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -240,11 +272,21 @@ fn certificates_that_do_not_exist_are_named() {
     kong.config("p3")["ca_certificates"] = json!(["a1", "a2"]);
     let (code, faults, told) = faults(kong);
     let expected = [
-        ("unknown_entity", "plugin upstream-mtls (id p3) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): client_certificates[0].certificate: unknown certificate \"c2\""),
-        ("unknown_entity", "plugin upstream-mtls (id p3) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): ca_certificates[1]: unknown CA certificate \"a2\""),
-        ("unknown_certificate", "plugin mtls-policy (id p2) on route \"r2\": rules[0].client_certificate: no client certificate is called \"kong-cleint\" (did you mean \"kong-client\"?)"),
+        (
+            "unknown_entity",
+            "plugin upstream-mtls (id p3) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): client_certificates[0].certificate: unknown certificate \"c2\"",
+        ),
+        (
+            "unknown_entity",
+            "plugin upstream-mtls (id p3) on service \"dogcatcher\" (routes \"dogs\", \"r2\"): ca_certificates[1]: unknown CA certificate \"a2\"",
+        ),
+        (
+            "unknown_certificate",
+            "plugin mtls-policy (id p2) on route \"r2\": rules[0].client_certificate: no client certificate is called \"kong-cleint\" (did you mean \"kong-client\"?)",
+        ),
     ];
-    let expected: Vec<_> = expected.iter().map(|(fault, why)| ((*fault).to_owned(), (*why).to_owned())).collect();
+    let expected: Vec<_> =
+        expected.iter().map(|(fault, why)| ((*fault).to_owned(), (*why).to_owned())).collect();
     assert_eq!((code, faults), (1, expected), "{told}");
     let mut kong = Kong::wasm();
     kong.lists.get_mut("plugins").unwrap().retain(|plugin| plugin["name"] != "upstream-mtls");
@@ -275,7 +317,8 @@ fn headers_reach_the_admin_api_and_are_never_told() {
     let (code, told, errors) = run(&scene, &typed(&server.url));
     assert!(code == 2 && told.is_empty() && errors.contains("--admin-header-file"), "{told}{errors}");
     std::fs::write(scene.path("headers"), "Kong-Admin-Token: hunter2\n").unwrap();
-    let with_headers = [typed(&server.url), ["--admin-header-file", "headers"].map(str::to_owned).into()].concat();
+    let with_headers =
+        [typed(&server.url), ["--admin-header-file", "headers"].map(str::to_owned).into()].concat();
     assert_eq!(run(&scene, &with_headers).0, 0);
     std::fs::write(scene.path("headers"), "\nhunter2\n").unwrap();
     let (code, told, errors) = run(&scene, &with_headers);
@@ -297,7 +340,10 @@ fn an_admin_api_that_cannot_be_asked_exits_with_2_in_plain_words() {
         (other.start().url, "is not the Admin API of a Kong"),
         (proxy.start().url, "not that of proxy_listen"),
         (endless.start().url, "/certificates?size=1000 answers with status 404: Not found"),
-        ("http://no-such-host.invalid:8001".to_owned(), "cannot reach the Admin API at http://no-such-host.invalid:8001"),
+        (
+            "http://no-such-host.invalid:8001".to_owned(),
+            "cannot reach the Admin API at http://no-such-host.invalid:8001",
+        ),
         (silent(), "the server closed the connection"),
         ("127.0.0.1:8001".to_owned(), "expected http://HOST:PORT or https://HOST:PORT"),
         ("ftp://127.0.0.1".to_owned(), "expected http://HOST:PORT or https://HOST:PORT"),
@@ -343,7 +389,11 @@ fn manifests_are_checked_by_the_doctor() {
     let text = std::fs::read_to_string(plugins).unwrap();
     let rows = [
         (text.clone(), 0, "Kubernetes manifests with 2 KongPlugins"),
-        (text.replace("  realm: dogcatcher\n", "  relm: dogcatcher\n"), 1, "KongPlugin default/dogcatcher-api-mtls-policy (mtls-policy): relm: "),
+        (
+            text.replace("  realm: dogcatcher\n", "  relm: dogcatcher\n"),
+            1,
+            "KongPlugin default/dogcatcher-api-mtls-policy (mtls-policy): relm: ",
+        ),
         (
             text.replace("  client_certificate: kong-client\n", "  client_certificate: kong-cleint\n"),
             1,

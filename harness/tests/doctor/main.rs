@@ -24,7 +24,9 @@ use scene::Scene;
 #[test]
 fn every_fault_is_made_and_recognised() {
     let mut diagnoses = Diagnoses::default();
-    for make in [files::make, network::make, servers::make, words::make, configs::make, gateways::make, admin::make] {
+    for make in
+        [files::make, network::make, servers::make, words::make, configs::make, gateways::make, admin::make]
+    {
         make(&mut diagnoses);
     }
     assert!(diagnoses.wrong.is_empty(), "{}", diagnoses.wrong.join("\n"));

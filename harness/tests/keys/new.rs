@@ -44,7 +44,9 @@ fn a_key_is_hashed_from_stdin_and_what_is_none_is_told_from_what_was_mistyped() 
 
 #[test]
 fn a_placeholder_is_hashed_only_as_literal_text() {
-    for (placeholder, name) in [("$KEY", "$NAME"), ("${KEY:-letmein}", "${NAME}"), ("{{KEY}}", "{{ … }}"), ("<KEY>", "<NAME>")] {
+    for (placeholder, name) in
+        [("$KEY", "$NAME"), ("${KEY:-letmein}", "${NAME}"), ("{{KEY}}", "{{ … }}"), ("<KEY>", "<NAME>")]
+    {
         let said = keys(&["hash"], placeholder);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{placeholder}: {}", said.err);
         assert!(said.err.contains(&format!("got a placeholder ({name})")), "{placeholder}: {}", said.err);

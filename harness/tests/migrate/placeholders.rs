@@ -18,7 +18,11 @@ const PLACEHOLDERS: [(&str, &str, &str); 20] = [
     ("$env://SERVICE_KEY", "$env://SERVICE_KEY", "NAME://…"),
     ("op://prod/service/key", "op://prod/service/key", "NAME://…"),
     ("'@SERVICE_KEY@'", "@SERVICE_KEY@", "@NAME@"),
-    ("'ENC[AES256_GCM,data:Zm9v,iv:YQ==,tag:Yg==,type:str]'", "ENC[AES256_GCM,data:Zm9v,iv:YQ==,tag:Yg==,type:str]", "ENC[…]"),
+    (
+        "'ENC[AES256_GCM,data:Zm9v,iv:YQ==,tag:Yg==,type:str]'",
+        "ENC[AES256_GCM,data:Zm9v,iv:YQ==,tag:Yg==,type:str]",
+        "ENC[…]",
+    ),
     ("DECK_SERVICE_KEY", "DECK_SERVICE_KEY", "DECK_NAME"),
     ("'${{ env \"DECK_SERVICE_KEY\" }}'", "${{ env \"DECK_SERVICE_KEY\" }}", "${{ … }}"),
     // decK replaces these before the text is YAML, which it is not as it stands here.
@@ -135,10 +139,15 @@ services:
 
 #[test]
 fn kubernetes_manifests_are_rejected_with_what_to_do() {
-    let plugin = "apiVersion: configuration.konghq.com/v1\nkind: KongPlugin\nmetadata: {name: k}\nplugin: key-auth\n";
+    let plugin =
+        "apiVersion: configuration.konghq.com/v1\nkind: KongPlugin\nmetadata: {name: k}\nplugin: key-auth\n";
     for manifests in [plugin.to_owned(), format!("{plugin}---\n{plugin}")] {
         let said = of(&manifests, &[]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{}", said.err);
-        assert!(said.err.contains("Kubernetes manifests cannot be migrated") && said.err.contains("/config"), "{}", said.err);
+        assert!(
+            said.err.contains("Kubernetes manifests cannot be migrated") && said.err.contains("/config"),
+            "{}",
+            said.err
+        );
     }
 }

@@ -34,8 +34,10 @@ fn plugins() -> Vec<Value> {
 
 /// The same resources in every form in which they come.
 fn forms(resources: &[Value]) -> Vec<(&'static str, String)> {
-    let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": resources});
-    let typed = json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPluginList", "items": resources});
+    let list =
+        json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": resources});
+    let typed =
+        json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPluginList", "items": resources});
     let yaml: Vec<_> = resources.iter().map(|one| format!("{one}\n")).collect();
     let block = |value: &Value| {
         let report = harness::document::Report::new(None);
@@ -44,7 +46,10 @@ fn forms(resources: &[Value]) -> Vec<(&'static str, String)> {
     let blocks: Vec<_> = resources.iter().map(block).collect();
     vec![
         ("documents", blocks.join("---\n")),
-        ("documents with empty ones, as Helm writes them", format!("---\n# a comment\n---\n{}---\n", blocks.join("---\n---\n"))),
+        (
+            "documents with empty ones, as Helm writes them",
+            format!("---\n# a comment\n---\n{}---\n", blocks.join("---\n---\n")),
+        ),
         ("documents in JSON", yaml.join("---\n")),
         ("kubectl get -o json", format!("{list:#}")),
         ("kubectl get -o yaml", block(&list)),
@@ -60,7 +65,11 @@ fn every_kong_plugin_is_checked_in_every_form() {
         assert_eq!(said.code, 1, "{form}: {}{}", said.out, said.err);
         let report = said.json();
         let policies = if form == "a list among documents" { 4 } else { 3 };
-        assert_eq!((&report["policies"], &report["errors"]), (&json!(policies), &json!(1)), "{form}: {report}");
+        assert_eq!(
+            (&report["policies"], &report["errors"]),
+            (&json!(policies), &json!(1)),
+            "{form}: {report}"
+        );
         assert_eq!(report["findings"][0]["path"], "relm", "{form}: {report}");
         let valid: Vec<_> = plugins().into_iter().filter(|one| one["metadata"]["name"] != "bad").collect();
         for (_, text) in forms(&valid).into_iter().filter(|(other, _)| *other == form) {
@@ -114,7 +123,8 @@ fn a_policy_in_a_secret_is_a_warning() {
     elsewhere.as_object_mut().unwrap().remove("config");
     elsewhere["configFrom"] = json!({"secretKeyRef": {"name": "s", "key": "config"}});
     let mut patched = plugin("KongPlugin", "p", "mtls-policy", json!({"realm": "dogs"}));
-    patched["configPatches"] = json!([{"path": "/anonymous", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+    patched["configPatches"] =
+        json!([{"path": "/anonymous", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
     for resource in [elsewhere, patched] {
         let said = policy(&["check", "p.yaml", "--json"], &[("p.yaml", &resource.to_string())]);
         assert_eq!(said.code, 1, "{}{}", said.out, said.err);
@@ -134,7 +144,11 @@ fn explain_asks_one_kong_plugin_by_its_name() {
     let files = [("p.yaml", text.as_str())];
     let said = policy(&["explain", "p.yaml"], &files);
     assert_eq!(said.code, 2);
-    assert!(said.err.contains("select one with --route") && said.err.contains("KongPlugin default/good,"), "{}", said.err);
+    assert!(
+        said.err.contains("select one with --route") && said.err.contains("KongPlugin default/good,"),
+        "{}",
+        said.err
+    );
     for name in ["good", "default/good", "KongPlugin default/good"] {
         let said = policy(&["explain", "p.yaml", "--route", name], &files);
         assert_eq!(said.code, 0, "{name}: {}{}", said.out, said.err);
@@ -163,7 +177,8 @@ fn diff_compares_kong_plugins_of_one_name() {
 #[test]
 fn secrets_of_manifests_are_never_shown() {
     let mut bad = plugin("KongPlugin", "p", "mtls-policy", json!({"relm": "dogs"}));
-    bad["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!("{\"a\": \"hunter2\"}");
+    bad["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+        json!("{\"a\": \"hunter2\"}");
     let other = plugin("KongPlugin", "o", "http-log", json!({"headers": {"a": "hunter2"}}));
     let secret = plugins().swap_remove(1);
     for resources in [vec![bad.clone(), other.clone(), secret.clone()], vec![secret, other, bad]] {

@@ -51,9 +51,10 @@ consumers:
     assert_eq!(policy(&["diff", "deck.yml", "deck.yml"], &files).code, 0);
     let said = policy(&["diff", "deck.yml", "other.yml"], &files);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains("for DECK_GUEST"), "{}", said.out);
     let explain = ["explain", "deck.yml", "--route", "dogs", "--upstream-path", "/"];
     let said = policy(&explain, &files);
-    assert!(said.out.contains("${{ env \\\"DECK_GUEST\\\" }}"), "{}{}", said.out, said.err);
+    assert!(said.code == 0 && said.out.contains("DECK_GUEST"), "{}{}", said.out, said.err);
 }
 
 #[test]
@@ -63,7 +64,9 @@ fn fmt_writes_templates_as_they_were() {
     let said = crate::policy_in(directory.path(), &["fmt", "p.yaml"], &[("p.yaml", text)], "");
     assert_eq!(said.code, 0, "{}", said.err);
     let formatted = std::fs::read_to_string(directory.path().join("p.yaml")).unwrap();
-    for template in ["username: \"${{ env \"DECK_NAME\" }}\"\n", "custom_id: ${{ env \"DECK_ID\" }} # a comment\n"] {
+    for template in
+        ["username: \"${{ env \"DECK_NAME\" }}\"\n", "custom_id: ${{ env \"DECK_ID\" }} # a comment\n"]
+    {
         assert!(formatted.contains(template), "{formatted}");
     }
 }

@@ -131,7 +131,9 @@ fn question(typed: Typed) -> anyhow::Result<Question> {
                 tell("warning: this key was mistyped or cut: its checksum is wrong\n");
             }
             if let Some(placeholder) = key.placeholder() {
-                tell(&format!("warning: stdin holds a placeholder ({placeholder}) and probably not the key itself\n"));
+                tell(&format!(
+                    "warning: stdin holds a placeholder ({placeholder}) and probably not the key itself\n"
+                ));
             }
             Asker::Key(key)
         }

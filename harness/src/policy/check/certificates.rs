@@ -60,7 +60,9 @@ fn unknown_in_manifests<'d>(
     }
     let names: Vec<_> = held
         .iter()
-        .flat_map(|presenter| presenter.config.get("client_certificates").map(Node::items).unwrap_or_default())
+        .flat_map(|presenter| {
+            presenter.config.get("client_certificates").map(Node::items).unwrap_or_default()
+        })
         .filter_map(|one| one.get("name")?.as_str())
         .collect();
     let unknown = selected.iter().filter(|(_, name)| !names.contains(&name.as_str()));
