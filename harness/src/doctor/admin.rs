@@ -129,11 +129,11 @@ impl AdminApi {
             ca_certificates: Some(ids(&self.list("ca_certificates")?)),
         };
         let told = format!(
-            "{}; {} services, {} routes, {} plugins and filter chains of ours",
+            "{}; {}, {}, {} of ours",
             node.told,
-            services.len(),
-            routes.len(),
-            plugins.len() + chains.len()
+            count(services.len(), "service", "services"),
+            count(routes.len(), "route", "routes"),
+            count(plugins.len() + chains.len(), "plugin or filter chain", "plugins and filter chains")
         );
         let root = json!({
             "_format_version": "3.0",
@@ -165,14 +165,7 @@ impl AdminApi {
             });
         }
         let configuration = &fields["configuration"];
-        let is_on = |field: &str| configuration[field] == json!(true) || configuration[field] == json!("on");
-        // With wasm, a Lua plugin of the filter's name keeps Kong from starting.
-        let is_loaded = |name: &str| !fields["plugins"]["available_on_server"][name].is_null();
-        let engine = match (is_loaded("mtls-policy"), is_on("wasm")) {
-            (true, _) => Some(Engine::Native),
-            (false, true) => Some(Engine::Wasm),
-            (false, false) => None,
-        };
+        let engine = runtime(&fields);
         let version = fields["version"].as_str().unwrap_or_default();
         let database = configuration["database"].as_str().unwrap_or("off");
         let role = configuration["role"].as_str().filter(|role| *role != "traditional");
@@ -250,6 +243,23 @@ impl AdminApi {
 struct KongNode {
     told: String,
     engine: Option<Engine>,
+}
+
+/// The runtime in which mtls-policy is loaded. With wasm, Kong lists filters among its plugins, too.
+fn runtime(node: &Value) -> Option<Engine> {
+    let filters =
+        node["configuration"]["wasm_modules_parsed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_filter = filters.iter().any(|filter| filter["name"] == "mtls-policy");
+    let is_plugin = !node["plugins"]["available_on_server"]["mtls-policy"].is_null();
+    match (is_filter, is_plugin) {
+        (true, _) => Some(Engine::Wasm),
+        (false, true) => Some(Engine::Native),
+        (false, false) => None,
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn read_headers(lines: &str) -> Result<HeaderMap, AdminApiError> {

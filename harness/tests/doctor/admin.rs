@@ -81,15 +81,17 @@ impl Kong {
             ("ca_certificates", vec![json!({"id": "a1"})]),
         ];
         let node = json!({"version": "3.9.3", "tagline": "Welcome to kong",
-            "plugins": {"available_on_server": {"upstream-mtls": {"version": "0.1.0"}}},
-            "configuration": {"database": "postgres", "role": "traditional", "wasm": true}});
+            "plugins": {"available_on_server": {"mtls-policy": {"version": "0.1.0", "priority": 0},
+                                                "upstream-mtls": {"version": "0.1.0", "priority": 900}}},
+            "configuration": {"database": "postgres", "role": "traditional", "wasm": true,
+                              "wasm_modules_parsed": [{"name": "mtls-policy", "path": "/f.wasm"}]}});
         Self { node, lists: lists.into(), page: 1000, header: None, wasm: true }
     }
 
     fn native() -> Self {
         let mut kong = Self::wasm();
-        kong.node["plugins"]["available_on_server"]["mtls-policy"] = json!({"version": "0.1.0"});
         kong.node["configuration"]["wasm"] = json!(false);
+        kong.node["configuration"]["wasm_modules_parsed"] = json!({});
         Self { wasm: false, ..kong }
     }
 
@@ -117,9 +119,8 @@ impl Kong {
             |name: &str| query.split('&').find_map(|one| one.strip_prefix(name)?.strip_prefix('='));
         let size = argument("size").map_or(100, |size| size.parse().unwrap()).min(self.page);
         // As Kong's: base64 with what has to be escaped in a query.
-        let from = argument("offset").map_or(0, |offset| {
-            offset.strip_suffix("%2B%2F%3D").expect("an escaped offset").parse().unwrap()
-        });
+        let from =
+            argument("offset").map_or(0, |offset| offset.strip_suffix("%2B%2F%3D").unwrap().parse().unwrap());
         let to = list.len().min(from + size);
         let mut body = json!({"data": list[from..to], "next": null});
         if list.is_empty() {
@@ -201,7 +202,7 @@ fn a_kong_in_order_has_no_faults() {
         let (code, faults, told) = faults(kong);
         assert_eq!((code, faults), (0, Vec::new()), "{told}");
         assert!(
-            told.contains(&format!("Kong 3.9.3, database postgres, {runtime}; 1 services, 2 routes")),
+            told.contains(&format!("Kong 3.9.3, database postgres, {runtime}; 1 service, 2 routes")),
             "{told}"
         );
         assert!(told.contains("2 policies are valid") && !told.contains("hunter2"), "{told}");
@@ -303,7 +304,7 @@ fn every_page_is_read() {
     let scene = Scene::new();
     let (code, told) = scene.doctor(&typed(&server.url));
     assert!(code == 1 && told.contains("(id p2) on route \"r2\": realm: "), "{told}");
-    assert!(told.contains("1 services, 2 routes, 3 plugins"), "{told}");
+    assert!(told.contains("1 service, 2 routes, 3 plugins"), "{told}");
     let asked = server.asked.lock().unwrap();
     assert_eq!(asked.iter().filter(|path| path.starts_with("/plugins?size=1000")).count(), 4, "{asked:?}");
 }
