@@ -9,6 +9,7 @@ mod diagnosis;
 mod files;
 mod gateways;
 mod network;
+mod real_kong;
 mod scene;
 mod servers;
 mod words;
