@@ -6,7 +6,8 @@ use anyhow::Context;
 use mtls_policy::policy::Consumers;
 use serde_json::Value;
 
-use crate::document::{Report, parse};
+use crate::document::{Report, parse, visible};
+use crate::policy::complaint;
 use crate::regular;
 
 /// The file that a policy names. One with consumers of its own beside it is a mistake, which compiling the policy tells,
@@ -26,9 +27,14 @@ pub fn read(path: &Path) -> anyhow::Result<Value> {
     let report = Report::new(None);
     let node = parse(&text, &report);
     let mut document = report.conclude(node).with_context(within)?.to_json();
-    Consumers::compile(document.to_string().as_bytes())
-        .map_err(|problems| anyhow::anyhow!("{problems}"))
-        .with_context(within)?;
+    if let Err(problems) = Consumers::compile(document.to_string().as_bytes()) {
+        let told = problems.iter().map(|problem| match problem.path.as_str() {
+            "" => complaint(&document, problem),
+            path => format!("{}: {}", visible(path), complaint(&document, problem)),
+        });
+        let told: Vec<_> = told.collect();
+        return Err(anyhow::anyhow!("{}", told.join("\n")).context(within()));
+    }
     Ok(document["consumers"].take())
 }
 
