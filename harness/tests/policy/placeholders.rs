@@ -24,6 +24,12 @@ fn a_placeholder_in_the_place_of_a_digest_is_named() {
         assert!(said.out.contains(&message) && said.out.contains("p.yaml:4:"), "{written}: {}", said.out);
         assert!(!said.out.contains("letmein"), "{written}: {}", said.out);
     }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("people.yaml");
+    std::fs::write(&file, "consumers: [{username: ann, keys: [{id: a, sha256: $KEY_DIGEST}]}]\n").unwrap();
+    let text = format!("consumers_file: {}\n", file.display());
+    let said = policy(&["check", "p.yaml"], &[("p.yaml", &text)]);
+    assert!(said.code == 1 && said.out.contains("got a placeholder ($NAME)"), "{}", said.out);
     let text = "consumers: [{username: ann, keys: [{id: a, sha256: hunter2}]}]\n";
     let said = policy(&["check", "p.yaml"], &[("p.yaml", text)]);
     assert!(said.code == 1 && !said.out.contains("placeholder"), "{}", said.out);
