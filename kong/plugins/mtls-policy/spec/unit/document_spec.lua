@@ -43,6 +43,27 @@ describe("mtls-policy: document", function()
     assert.same({ consumers = {}, rules = { { match = {}, client_certificate = "a" } } }, conf)
   end)
 
+  describe("with the gateway's own authentication", function()
+    it("leaves out the defaults that Kong fills in about API keys", function()
+      local decoded = policy({
+        authentication = "gateway",
+        key_names = { "apikey" }, key_in_header = true, key_in_query = true, key_in_body = false,
+        hide_credentials = false, run_on_preflight = true,
+      })
+      assert.same({ authentication = "gateway" }, decoded)
+    end)
+
+    it("keeps what was configured about API keys, for the core to reject", function()
+      local decoded = policy({ authentication = "gateway", key_names = { "X-API-Key" }, hide_credentials = true })
+      assert.same({ authentication = "gateway", key_names = { "X-API-Key" }, hide_credentials = true }, decoded)
+    end)
+
+    it("is the only case in which they are left out", function()
+      local decoded = policy({ authentication = "api_key", key_in_header = true })
+      assert.same({ authentication = "api_key", key_in_header = true }, decoded)
+    end)
+  end)
+
   describe("encodes an empty list as a list:", function()
     for name, conf in pairs({
       consumers = { consumers = {} },

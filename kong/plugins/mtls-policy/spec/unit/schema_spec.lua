@@ -49,11 +49,37 @@ describe("mtls-policy: schema", function()
     assert.equal('{"realm":"dogs"}', checked[1])
   end)
 
-  it("rejects with all of the library's problems", function()
-    problems = 'rules[0]: unknown certificate\nrules[1]: unknown group'
-    local ok, err = definition("config").custom_validator({})
+  it("rejects with all of the library's problems, each at its field", function()
+    problems = 'rules[0]: unknown certificate\nrules[1].match: unknown group\nanonymous: unknown consumer'
+    local ok, errors = definition("config").custom_validator({})
     assert.is_nil(ok)
-    assert.equal(problems, err)
+    assert.same({
+      rules = "rules[0]: unknown certificate; rules[1].match: unknown group",
+      anonymous = "anonymous: unknown consumer",
+    }, errors)
+  end)
+
+  it("rejects with a problem that has no field", function()
+    problems = "the policy is too large"
+    local _, errors = definition("config").custom_validator({})
+    assert.same({ ["@entity"] = { problems } }, errors)
+  end)
+
+  it("shows the effective values of what is left out", function()
+    for name, value in pairs({
+      authentication = "api_key",
+      key_names = { "apikey" },
+      key_in_header = true,
+      key_in_query = true,
+      key_in_body = false,
+      hide_credentials = false,
+      run_on_preflight = true,
+    }) do
+      assert.same(value, config_field(name).default, name)
+    end
+
+    assert.is_nil(config_field("anonymous").default)
+    assert.is_nil(config_field("consumers").default)
   end)
 
   it("has every field that key-auth has, under key-auth's name", function()
