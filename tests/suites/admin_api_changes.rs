@@ -614,6 +614,7 @@ impl<'s> World<'s> {
             return;
         }
         let path = format!("/plugins/7c1e0000-0000-4000-8000-00000000010{number}");
+        let consumer = format!("twin-{number}");
         if protect {
             let body = json!({
                 "name": "key-auth",
@@ -621,17 +622,16 @@ impl<'s> World<'s> {
                 "config": { "key_names": ["X-API-Key"] },
             });
             self.expect("create key-auth", 200, "PUT", &path, Some(body));
-            let consumer = format!("twin-{number}");
+            *lock(&self.twins[number]) = Twin { is_protected: true, protected_since: Some(Instant::now()) };
             self.expect("create consumer", 200, "PUT", &format!("/consumers/{consumer}"), Some(json!({})));
             let key = json!({ "key": format!("key-of-{consumer}-{}", lock(&self.random).u64(..)) });
             self.expect("create key", 201, "POST", &format!("/consumers/{consumer}/key-auth"), Some(key));
         } else {
+            // Before the request: it takes effect before it is answered.
+            *lock(&self.twins[number]) = Twin::default();
             self.expect("delete key-auth", 204, "DELETE", &path, None);
-            self.expect("delete consumer", 204, "DELETE", &format!("/consumers/twin-{number}"), None);
+            self.expect("delete consumer", 204, "DELETE", &format!("/consumers/{consumer}"), None);
         }
-        let mut twin = lock(&self.twins[number]);
-        twin.is_protected = protect;
-        twin.protected_since = protect.then(Instant::now);
     }
 
     /// From now on the state of before and that of after the change are possible.
@@ -698,7 +698,7 @@ impl<'s> World<'s> {
                 client = new_client();
             }
             let number = random.usize(0..SLOTS);
-            if random.u8(0..4) == 0 {
+            if random.bool() {
                 self.request_twin(&client, proxy, number);
             } else {
                 self.request_slot(&client, proxy, number, &mut random);

@@ -236,6 +236,7 @@ impl Starter<'_> {
         self.database.put_into(&mut settings);
         settings.set("db_update_frequency", FREQUENCY);
         settings.set("worker_state_update_frequency", FREQUENCY);
+        settings.set("db_update_propagation", PROPAGATION);
         let Listeners { proxy, probe, cluster, .. } = listeners;
         settings.set("proxy_listen", format!("{proxy} http2, {probe} reuseport"));
         match role {
@@ -326,6 +327,11 @@ const REBUILD: Duration = Duration::from_secs(2);
 
 /// How often nodes and their workers look for changes, in seconds.
 const FREQUENCY: &str = "0.1";
+
+/// How long an event may take to become visible in the database, in seconds. With Kong's default of 0, a node that polls
+/// while another one commits an event never sees it: seen with Kong 3.9.3 on a busy machine, where a node kept its old
+/// plugins for 30 s and more.
+const PROPAGATION: &str = "0.1";
 
 /// Kong's words for it (kong/runloop/handler.lua of Kong 3.9.3, `reconfigure_handler`).
 const RECONFIGURE_FAILED: &str = "declarative reconfigure failed";
