@@ -90,7 +90,12 @@ impl Setting {
 
     /// Waits until every worker of every node works with all that the Admin API has been told so far.
     pub fn await_changes(&self) {
-        self.stack.gateway().await_changes().unwrap();
+        self.await_changes_and(|| {});
+    }
+
+    /// Likewise; calls a function when this holds for routes and Kong's own plugins, filters apart.
+    pub fn await_changes_and(&self, mut plugins_are_current: impl FnMut()) {
+        self.stack.gateway().await_changes(&mut plugins_are_current).unwrap();
     }
 
     pub fn proxy(&self) -> SocketAddr {

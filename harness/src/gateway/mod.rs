@@ -91,11 +91,12 @@ pub trait Running: Send + Sync {
         vec![Addresses { proxy: self.proxy(), admin: None }]
     }
 
-    /// Waits until every worker of every node works with all that the Admin API has been told so far.
+    /// Waits until every worker of every node works with all that the Admin API has been told so far. Calls
+    /// `plugins_are_current` when this holds for routes and Kong's own plugins, as key-auth; filters may come later.
     ///
     /// # Errors
     /// This gateway has no database, or its workers do not take the changes over.
-    fn await_changes(&self) -> anyhow::Result<()> {
+    fn await_changes(&self, _plugins_are_current: &mut dyn FnMut()) -> anyhow::Result<()> {
         anyhow::bail!("this gateway has no database")
     }
 

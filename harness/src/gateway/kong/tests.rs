@@ -192,7 +192,7 @@ fn nodes_share_a_database() {
             let request = Request::patch(plugins).header("content-type", "application/json");
             let (code, answer) = ask(nodes[round % 2].admin.unwrap(), request, body.into()).unwrap();
             assert_eq!(code, StatusCode::OK, "{answer:?}");
-            kong.await_changes().unwrap();
+            kong.await_changes(&mut || {}).unwrap();
             for node in &nodes {
                 for _ in 0..10 {
                     let request = Request::get("/door").header("apikey", "sesame");
