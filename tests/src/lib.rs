@@ -21,7 +21,7 @@ mod seen;
 mod setting;
 
 pub use done::Done;
-pub use gateway::{absent, lacks, needs, request_id_header};
+pub use gateway::{absent, is_native, lacks, needs, request_id_header};
 pub use harness::stack::digest;
 pub use orders::permutations;
 pub use runner::{Test, run, skip};

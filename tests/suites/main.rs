@@ -13,6 +13,7 @@ mod a_refusal_waits_for_no_body;
 mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
 mod access_control_lists;
+mod admin_api_changes;
 mod answering_plugins;
 mod bodies_stream_both_ways;
 mod body_credentials;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,
         access_control_lists::TESTS,
+        admin_api_changes::TESTS,
         answering_plugins::TESTS,
         bodies_stream_both_ways::TESTS,
         body_credentials::TESTS,

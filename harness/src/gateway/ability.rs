@@ -35,6 +35,8 @@ pub enum Ability {
     RestartsWorkers,
     /// Runs filters.
     RunsFilters,
+    /// Keeps its configuration in a database that several nodes share, changed through Kong's Admin API.
+    SharesDatabase,
     /// Knows whether an upstream has asked for a client certificate (`require_certificate_request`).
     SeesRequests,
     /// Serves gRPC and WebSocket.

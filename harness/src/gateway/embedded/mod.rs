@@ -54,6 +54,7 @@ impl Gateway for Embedded {
             Ability::NamesConsumers | Ability::ReadsBodies => Some(
                 "the filter decides before it sees a body, and there are no plugins to tell of consumers",
             ),
+            Ability::SharesDatabase => Some("the embedded gateway has no database"),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
             | Ability::BoundsChains
