@@ -109,23 +109,21 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
     !keeps_last
 }
 
-fn compile(size: usize) -> Result<Policy, Vec<String>> {
-    let document = abi::configuration(size)
-        .map_err(|status| vec![format!("the host does not hand it over: {status:?}")])?;
-    Policy::compile(&document).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+/// # Errors
+/// What is wrong with the policy, one problem a line.
+fn compile(size: usize) -> Result<Policy, String> {
+    let document =
+        abi::configuration(size).map_err(|status| format!("the host does not hand it over: {status:?}"))?;
+    Policy::compile(&document).map_err(|problems| problems.to_string())
 }
 
-/// Logs each problem, and returns what the log says of each rejected request.
-fn log_problems(problems: &[String], keeps_last: bool) -> String {
+/// Logs each problem, and returns the first, which the log repeats for each rejected request.
+fn log_problems(problems: &str, keeps_last: bool) -> &str {
     let invalid = if keeps_last { INVALID } else { CLOSED };
-    for problem in problems {
-        abi::log(Level::Error, &format!("{invalid}{problem}"));
+    for problem in problems.lines() {
+        abi::log(Level::Error, &[invalid, problem].concat());
     }
-    match problems {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first, others @ ..] => format!("{first} (problems beside this one: {})", others.len()),
-    }
+    problems.lines().next().unwrap_or_default()
 }
 
 /// Before each problem in the log of a host that keeps its last configuration.

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Checks API keys and selects the client certificate that the gateway presents to the upstream.
@@ -65,7 +66,7 @@ pub enum Authentication {
 }
 
 /// Somebody who asks.
-#[derive(Clone, Default, serde::Deserialize)]
+#[derive(Clone, Default, serde::Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
@@ -84,7 +85,7 @@ pub struct Consumer {
 }
 
 /// An API key, as its digest.
-#[derive(Clone, Default, serde::Deserialize)]
+#[derive(Clone, Default, serde::Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -163,10 +164,11 @@ fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Resu
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             match map.next_key::<&str>()? {
                 None => Ok(Vec::new()),
-                Some(_) => Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self)),
+                Some(_) => Err(A::Error::custom("")),
             }
         }
     }
 
-    deserializer.deserialize_any(List(PhantomData))
+    // To serde_json a struct may be an array or an object, and nothing else.
+    deserializer.deserialize_struct("", &[], List(PhantomData))
 }

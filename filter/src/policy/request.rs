@@ -61,8 +61,8 @@ pub(super) struct View<'r> {
     pub(super) authority: &'r [u8],
     pub(super) target: Target<'r>,
     pub(super) headers: SmallVec<[Header<'r>; USUAL]>,
-    /// Values of `Connection` that may name other headers.
-    connection: SmallVec<[&'r [u8]; 1]>,
+    /// Whether `Connection` may name other headers.
+    connection: bool,
     pub(super) body: &'r [Header<'r>],
     pub(super) established: Option<&'r Established<'r>>,
     pub(super) now: i64,
@@ -76,9 +76,8 @@ impl<'r> View<'r> {
         let Request { method, authority, target, headers, body, established, now } = request;
         let headers: SmallVec<[Header<'r>; USUAL]> =
             headers.into_iter().filter(|(name, _)| wants.header(name)).collect();
-        let of_connection = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(CONNECTION));
         let connection =
-            of_connection.map(|(_, value)| *value).filter(|value| may_name_headers(value)).collect();
+            headers.iter().any(|(name, value)| is_same(name, CONNECTION) && may_name_headers(value));
         Self { method, authority, target, headers, connection, body, established, now }
     }
 
@@ -89,15 +88,15 @@ impl<'r> View<'r> {
 
     /// The values of a header that is sent on to the upstream; none if `Connection` names it.
     pub(super) fn end_to_end(&self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> + Clone {
-        let is_sent_on = !self.is_hop_by_hop(name);
-        self.header(name).filter(move |_| is_sent_on)
+        // No header has an empty name.
+        self.header(if self.is_hop_by_hop(name) { b"" } else { name })
     }
 
     /// Whether `Connection` names a header (RFC 9110, section 7.6.1). Gateways remove such a header, most of them before
     /// a filter sees it, so no decision depends on it.
     pub(super) fn is_hop_by_hop(&self, name: &[u8]) -> bool {
-        let named = |value: &&[u8]| value.split(|byte| *byte == b',').any(|each| is_same(each, name));
-        self.connection.iter().any(named)
+        let named = |value: &[u8]| value.split(|byte| *byte == b',').any(|each| is_same(each, name));
+        self.connection && self.header(CONNECTION).any(named)
     }
 }
 
