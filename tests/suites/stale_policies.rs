@@ -4,16 +4,18 @@ use std::fs;
 use std::path::PathBuf;
 
 use harness::gateway::Ability;
+use serde_json::json;
 use tempfile::TempDir;
 use tests::config::upstream_mtls;
 use tests::{Setting, needs, tests};
 
 tests![
+    deleted_entity_that_is_put_on_another_route_has_lost_its_keys,
     deleted_policy_does_not_come_back_on_another_route,
     deleted_policy_does_not_come_back_on_its_route,
+    file_of_a_deleted_policy_is_forgotten,
     policy_keeps_its_last_good_file_on_its_own_route,
     policy_moved_to_another_route_loses_its_keys,
-    policy_whose_file_is_exchanged_loses_its_keys,
 ];
 
 fn policy_keeps_its_last_good_file_on_its_own_route() {
@@ -37,6 +39,23 @@ fn deleted_policy_does_not_come_back_on_another_route() {
     case.expect("/cats", 503);
 }
 
+/// Through the Admin API of a Kong with a database.
+fn deleted_entity_that_is_put_on_another_route_has_lost_its_keys() {
+    needs(Ability::SharesDatabase);
+    let case = Case::new();
+    let path = format!("/plugins/{PLUGIN}");
+    assert_eq!(case.setting.admin("DELETE", &path, None).0, 204);
+    let again = json!({
+        "name": "mtls-policy",
+        "route": {"name": "cats"},
+        "config": {"key_names": ["X-API-Key"], "client_certificate": "kong-client", "consumers_file": case.missing()},
+    });
+    let (status, answer) = case.setting.admin("PUT", &path, Some(&again));
+    assert_eq!(status, 200, "{answer}");
+    case.setting.await_changes();
+    case.expect("/cats", 503);
+}
+
 fn deleted_policy_does_not_come_back_on_its_route() {
     let case = Case::new();
     case.configure(&config(""));
@@ -44,8 +63,8 @@ fn deleted_policy_does_not_come_back_on_its_route() {
     case.expect("/dogs", 503);
 }
 
-/// The file that it names now is another one, of which nothing good is known.
-fn policy_whose_file_is_exchanged_loses_its_keys() {
+/// What was read of a file does not outlive the policies that name it.
+fn file_of_a_deleted_policy_is_forgotten() {
     let case = Case::new();
     case.configure(&case.on("cats", &case.file, ""));
     case.setting.wait_until_everywhere("the file is read", || {
