@@ -3,10 +3,10 @@
 --   make bench-reload KONG_BIN=/usr/local/bin/kong
 --   resty kong/native/benches/reload.lua KONG_BIN LIBRARY_DIRECTORY [CONSUMERS] [ROUNDS]
 --
--- A Kong with one worker has two routes: one with a policy whose consumers are in a file, and one without. A client asks
--- the second route without a break. For each format the file is replaced by one with other keys; the client measures
--- until a key of the new file is accepted, and for two seconds after that, in which the old consumers are freed. The same
--- time without a change is measured too: what the machine itself adds.
+-- A Kong with one worker has two routes: one with a policy whose consumers are in a file, and one without. A client
+-- asks the second route without a break. For each format the file is replaced by one with other keys; the client
+-- measures until a key of the new file is accepted, and for two seconds after that, in which the old consumers are
+-- freed. The same time without a change is measured too: what the machine itself adds.
 
 
 local resty_sha256 = require "resty.sha256"
