@@ -31,6 +31,9 @@ fn a_new_route_is_closed_after_an_invalid_policy_elsewhere() {
     let kong = Cluster::start();
     let victim = kong.protected_route("victim");
     kong.setting.await_changes();
+    // Every worker has looked up which routes have a policy.
+    kong.assert_everywhere("/base", None, &[200]);
+    kong.assert_everywhere("/victim", None, &[401]);
     kong.patch_invalid(&victim);
 
     let fresh = kong.protected_route("fresh");
