@@ -24,7 +24,7 @@ RELEASE = kong-upstream-mtls-$(VERSION)
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native changes postgres deny fuzz mutants sbom reproducible tagged
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native bench-reload deny fuzz mutants sbom reproducible tagged spec changes postgres
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -32,7 +32,7 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native envoy prometheus browser $(POSTGRES)
+test: filter filter-test native spec envoy prometheus browser $(POSTGRES)
 	HARNESS_REQUIRE=envoy,browser,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
@@ -117,9 +117,17 @@ sanitize:
 bench-native: native
 	resty kong/native/benches/decide.lua target/native/libmtls_policy_native.so kong/plugins/mtls-policy/cdef.lua
 
+## bench-reload: the longest pause of another route while Kong loads a consumers file; KONG_BIN=…
+bench-reload: native
+	resty kong/native/benches/reload.lua $(or $(KONG_BIN),kong) target/native $(CONSUMERS)
+
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
+
+## spec: the Lua plugins' specs in LuaJIT; with KONG_SOURCE, a Kong source checkout, also inside of that Kong
+spec:
+	kong/spec.sh
 
 ## envoy: the release that the driver was tried with, in target/tools
 envoy:

@@ -9,10 +9,12 @@ mod done;
 #[cfg(test)]
 mod faults_table;
 mod gateway;
+pub mod grpc;
 pub mod http2;
 pub mod migration;
 mod orders;
 pub mod raw;
+pub mod recorder;
 pub mod rogue;
 mod runner;
 mod seen;

@@ -10,7 +10,7 @@ use tests::{Setting, needs, tests};
 tests![
     a_key_in_a_body_lets_in_and_is_hidden_there,
     consumers_come_from_a_file_and_a_new_one_takes_over,
-    a_broken_consumers_file_leaves_the_last_good_one_in_force,
+    an_invalid_consumers_file_leaves_the_last_valid_one_active,
     kongs_plugins_see_the_policys_consumer,
     a_choice_that_nobody_carries_out_reaches_no_upstream,
 ];
@@ -56,23 +56,59 @@ fn consumers_come_from_a_file_and_a_new_one_takes_over() {
     });
 }
 
-fn a_broken_consumers_file_leaves_the_last_good_one_in_force() {
+fn an_invalid_consumers_file_leaves_the_last_valid_one_active() {
     needs(Ability::ReadsConsumersFiles);
     let case = FromFile::new(&["model-citizen"]);
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (level, before) in ('b'..='i').zip('a'..) {
+        bomb += &format!("{level}: &{level} [{}]\n", vec![format!("*{before}"); 9].join(","));
+    }
+    bomb += "consumers: *i\n";
+    let deep = format!("consumers: {}", "[".repeat(1000));
     // What is in the file, and what is said of it.
-    let broken = [
-        ("consumers: {", "the last good one"),
+    let invalid = [
+        ("consumers: {", "not valid YAML"),
         ("consumers: [{username: vet, keys: [{id: '1', sha256: abc}]}]", "consumers[0].keys[0].sha256"),
-        ("nonsense: 1", "nonsense: there is no such field"),
+        ("nonsense: 1", "nonsense: unknown field"),
+        ("consumers: {}", "consumers: expected a list, got a map"),
+        ("consumers: [{username: vet, keys: {}}]", "consumers[0].keys: expected a list, got a map"),
+        (
+            r#"{"consumers":[{"username":"vet","groups":{}}]}"#,
+            "consumers[0].groups: expected a list, got a map",
+        ),
+        ("consumers: [{username: vet, true: x}]", "consumers[0]: expected a string as the name of a field"),
+        ("consumers: [{username: vet, ~: x}]", "got null"),
+        (&bomb, "aliases are not supported in a consumers file"),
+        ("consumers: &a [*a]", "consumers[0]: aliases are not supported in a consumers file"),
+        (&deep, "recursion limit exceeded"),
+        ("consumers: []\n---\nconsumers: []", "expected one document, got a second one"),
+        ("consumers: []\nconsumers: []", "consumers: duplicate field"),
+        ("consumers: []\0", "got a NUL"),
+        ("\u{feff}consumers: []", "byte order mark"),
         ("consumers: []", "there is no consumer \"model-citizen\""),
     ];
-    for (text, owed) in broken {
-        fs::write(&case.file, text).unwrap();
-        case.setting.wait_until(owed, || case.setting.log().contains(owed));
+    for (text, said) in invalid {
+        replace(&case.file, text);
+        case.setting.wait_until(said, || case.setting.log().contains(said));
         for _ in 0..10 {
             assert_eq!(case.setting.get("/dogs/anything").key("model-citizen").send().status, 200, "{text}");
         }
     }
+    // Neither a pipe nor a missing file holds anything up.
+    fs::remove_file(&case.file).unwrap();
+    let said = "cannot read the file: No such file or directory";
+    case.setting.wait_until(said, || case.setting.log().contains(said));
+    let pipe = std::process::Command::new("mkfifo").arg(&case.file).status().unwrap();
+    assert!(pipe.success());
+    let said = "expected a regular file";
+    case.setting.wait_until(said, || case.setting.log().contains(said));
+    assert_eq!(case.setting.get("/dogs/anything").key("model-citizen").send().status, 200);
+    fs::remove_file(&case.file).unwrap();
+
+    case.put(&["model-citizen", "vet"]);
+    case.setting.wait_until("a valid file is loaded", || {
+        case.setting.get("/cats/anything").key("vet").send().status == 200
+    });
 }
 
 fn kongs_plugins_see_the_policys_consumer() {

@@ -33,7 +33,7 @@ pub(super) struct Drivers {
     /// Where Kong gets its configuration from, with --gateway kong [default: off]
     #[arg(long, value_name = "DATABASE", env = "HARNESS_DATABASE", value_parser = PossibleValuesParser::new(Database::NAMES).try_map(|name| name.parse::<Database>()))]
     database: Option<Database>,
-    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
+    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.3]
     #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
     image: Option<String>,
 }

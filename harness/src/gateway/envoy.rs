@@ -120,6 +120,7 @@ impl Gateway for Envoy {
             | Ability::DecidesLast
             | Ability::EnvoysOwn
             | Ability::ForgetsPolicies
+            | Ability::KeepsLastPolicy
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions

@@ -115,6 +115,9 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::ForgetsPolicies if engine == Engine::Wasm => Some(
             "Kong's wasm keeps every config that a filter ever had, and tells a filter of none that is gone",
         ),
+        Ability::KeepsLastPolicy if engine == Engine::Wasm => {
+            Some("an invalid policy closes its route: Kong's wasm keeps no last good one")
+        }
         Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
@@ -136,6 +139,7 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::BoundsChains
         | Ability::DecidesLast
         | Ability::ForgetsPolicies
+        | Ability::KeepsLastPolicy
         | Ability::KongsOwn
         | Ability::NamesConsumers
         | Ability::ReadsBodies

@@ -7,6 +7,7 @@ use std::slice;
 
 use mtls_policy::policy;
 
+use crate::consumers;
 use crate::request::Store;
 use crate::{Answer, Consumers, Decision, Policy, Request, Text, Wants};
 
@@ -21,7 +22,7 @@ pub extern "C" fn mtls_policy_version() -> *const c_char {
 ///
 /// # Safety
 /// `document` points to `len` bytes, or `len` is 0. `consumers` is null or came from
-/// [`mtls_policy_consumers_compile`] and is not freed yet.
+/// [`mtls_policy_consumers_file_take`](crate::consumers_exports::mtls_policy_consumers_file_take) and is not freed yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mtls_policy_compile(
     document: *const c_uchar,
@@ -96,9 +97,10 @@ fn guarded(decision: &mut Decision, decide: impl FnOnce(&mut Decision)) -> u16 {
 /// # Safety
 /// As for [`mtls_policy_decide`].
 unsafe fn decide(policy: Option<&Policy>, request: Option<&Request>, decision: &mut Decision) {
-    let (Some(policy), Some(request)) = (policy.and_then(Policy::valid), request) else {
+    let (Some(policy), Some(request)) = (policy, request) else {
         return decision.refuse(&policy::Refusal::NO_POLICY);
     };
+    let Some(policy) = policy.valid() else { return decision.refuse(&policy.rejection()) };
     let path_len = usize::try_from(request.path.len).unwrap_or_default();
     let mut store = Store::default();
     let decide = |request: policy::Request<'_, _>| match policy.decide(request) {
@@ -113,8 +115,9 @@ unsafe fn decide(policy: Option<&Policy>, request: Option<&Request>, decision: &
     }
 }
 
-/// What the rules say of whom `established` names, who was let in before, about a request that has changed since. Of the
-/// decision only what refuses and the certificate is said.
+/// Evaluates only the rules of a policy, of whatever authentication, for the consumer in `established`: that, or the
+/// request, has changed since the decision. The decision holds the certificate, or a rejection; nothing else of it is
+/// set. `established` without any field is a request without a consumer; null is a rejection.
 ///
 /// # Safety
 /// As for [`mtls_policy_decide`].
@@ -134,9 +137,10 @@ pub unsafe extern "C" fn mtls_policy_reselect(
 /// # Safety
 /// As for [`mtls_policy_decide`].
 unsafe fn reselect(policy: Option<&Policy>, request: Option<&Request>, decision: &mut Decision) {
-    let (Some(policy), Some(request)) = (policy.and_then(Policy::valid), request) else {
+    let (Some(policy), Some(request)) = (policy, request) else {
         return decision.refuse(&policy::Refusal::NO_POLICY);
     };
+    let Some(policy) = policy.valid() else { return decision.refuse(&policy.rejection()) };
     let mut store = Store::default();
     let reselect = |request: policy::Request<'_, _>| {
         let Some(who) = request.established else { return decision.refuse(&policy::Refusal::NO_POLICY) };
@@ -190,53 +194,10 @@ pub unsafe extern "C" fn mtls_policy_answer(
 pub unsafe extern "C" fn mtls_policy_free(policy: *mut Policy) {
     // SAFETY: as the caller promises: what `owned` gave, given back once.
     unsafe { free(policy) };
+    consumers::reclaim();
 }
 
-/// Compiles what a consumers file holds, JSON. Never null: with problems there are no consumers in it.
-///
-/// # Safety
-/// `document` points to `len` bytes, or `len` is 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_compile(
-    document: *const c_uchar,
-    len: usize,
-) -> *mut Consumers {
-    // SAFETY: as the caller promises.
-    let document = unsafe { bytes(document, len) };
-    owned(|| Consumers::compile(document), Consumers::panicked)
-}
-
-/// All that is wrong with a consumers file, one a line; absent: nothing. Valid as long as the consumers.
-///
-/// # Safety
-/// `consumers` is null or came from [`mtls_policy_consumers_compile`] and is not freed yet.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_problems(consumers: *const Consumers) -> Text {
-    // SAFETY: as the caller promises.
-    unsafe { consumers.as_ref() }.map_or(Text::ABSENT, Consumers::problems)
-}
-
-/// How many keys they have.
-///
-/// # Safety
-/// As for [`mtls_policy_consumers_problems`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_keys(consumers: *const Consumers) -> usize {
-    // SAFETY: as the caller promises.
-    unsafe { consumers.as_ref() }.map_or(0, Consumers::keys)
-}
-
-/// Gives consumers up; policies that were compiled with them keep what they need.
-///
-/// # Safety
-/// As for [`mtls_policy_consumers_problems`]; they are not used again.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_free(consumers: *mut Consumers) {
-    // SAFETY: as the caller promises: what `owned` gave, given back once.
-    unsafe { free(consumers) };
-}
-
-fn owned<T>(make: impl FnOnce() -> T, panicked: impl FnOnce() -> T) -> *mut T {
+pub(crate) fn owned<T>(make: impl FnOnce() -> T, panicked: impl FnOnce() -> T) -> *mut T {
     let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| panicked());
     Box::into_raw(Box::new(made))
 }
@@ -245,7 +206,7 @@ const MALFORMED: &str = "the request cannot be read: a negative length, or text 
 
 /// # Safety
 /// `handle` is null or came from [`owned`], and is not used again.
-unsafe fn free<T>(handle: *mut T) {
+pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
         // SAFETY: it came from `Box::into_raw`, and nobody else has it.
         let handle = unsafe { Box::from_raw(handle) };
@@ -256,7 +217,7 @@ unsafe fn free<T>(handle: *mut T) {
 
 /// # Safety
 /// `data` points to `len` bytes for as long as `'a`, or `len` is 0.
-unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
+pub(crate) unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
     if data.is_null() || len == 0 {
         return &[];
     }

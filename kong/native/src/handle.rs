@@ -1,14 +1,11 @@
-//! What Lua holds: policies and consumers, compiled.
+//! What Lua holds: policies, compiled.
 
 use mtls_policy::policy;
 
-use crate::Text;
+use crate::{Consumers, Text};
 
 /// A policy, or what is wrong with one: that refuses every request. Opaque outside.
 pub struct Policy(Result<policy::Policy, String>);
-
-/// The consumers of a consumers file, or what is wrong with it. Opaque outside.
-pub struct Consumers(Result<policy::Consumers, String>);
 
 /// What has to be handed over of a request; the headers always.
 #[repr(C)]
@@ -20,8 +17,11 @@ pub struct Wants {
     pub query: bool,
     /// The body's fields under the names of the keys.
     pub body: bool,
-    /// Whom the gateway's own authentication has established.
+    /// The consumer that the gateway's own authentication has established; there is no other.
     pub established: bool,
+    /// The consumer that was established with a credential before this plugin runs, if there is one: it is kept. The
+    /// policy has `authentication: api_key` and `anonymous`.
+    pub anonymous: bool,
 }
 
 impl Policy {
@@ -29,8 +29,7 @@ impl Policy {
     pub(crate) fn compile(document: &[u8], consumers: Option<&Consumers>) -> Self {
         let consumers_file = match consumers {
             None => policy::ConsumersFile::Missing,
-            Some(Consumers(Ok(consumers))) => policy::ConsumersFile::Read(consumers),
-            Some(Consumers(Err(problems))) => return Self(Err(problems.clone())),
+            Some(consumers) => policy::ConsumersFile::Read(consumers.inner()),
         };
         Self::compile_for(document, consumers_file)
     }
@@ -60,6 +59,14 @@ impl Policy {
         problems(&self.0)
     }
 
+    /// How each request is rejected under a policy that is not valid.
+    pub(crate) fn rejection(&self) -> policy::Refusal<'_> {
+        match self.0.as_ref().err().and_then(|problems| problems.lines().next()) {
+            Some(problem) => policy::Refusal::invalid_policy(problem),
+            None => policy::Refusal::NO_POLICY,
+        }
+    }
+
     pub(crate) fn wants(&self) -> Wants {
         let Some(policy) = self.valid() else { return Wants::default() };
         let wants = policy.wants();
@@ -70,25 +77,8 @@ impl Policy {
             query: wants.query,
             body: wants.body,
             established: policy.asks_the_gateway(),
+            anonymous: policy.keeps_established(),
         }
-    }
-}
-
-impl Consumers {
-    pub(crate) fn compile(document: &[u8]) -> Self {
-        Self(policy::Consumers::compile(document).map_err(|problems| problems.to_string()))
-    }
-
-    pub(crate) fn panicked() -> Self {
-        Self(Err(PANICKED.to_owned()))
-    }
-
-    pub(crate) fn problems(&self) -> Text {
-        problems(&self.0)
-    }
-
-    pub(crate) fn keys(&self) -> usize {
-        self.0.as_ref().map_or(0, policy::Consumers::keys)
     }
 }
 

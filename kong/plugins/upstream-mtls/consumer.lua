@@ -84,7 +84,14 @@ local function prepare(ctx)
 end
 
 
---- @treturn string|nil
+--- Forget the groups that were looked up, when another consumer is established.
+local function forget(ctx)
+  ctx.upstream_mtls_groups, ctx.upstream_mtls_groups_error = nil, nil
+end
+
+
+--- A field of the established consumer. May yield, unless `prepare` was called.
+-- @treturn string|nil
 -- @treturn nil|string
 local function field(ctx, name)
   local who = kong.client.get_consumer()
@@ -114,5 +121,6 @@ end
 
 return {
   prepare = prepare,
+  forget = forget,
   field = field,
 }

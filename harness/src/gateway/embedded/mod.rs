@@ -61,6 +61,7 @@ impl Gateway for Embedded {
             | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::ForgetsPolicies
+            | Ability::KeepsLastPolicy
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RepeatsSafeRequests

@@ -147,7 +147,7 @@ impl<H: Host> Running for Served<H> {
         admin::post_config(self.listeners.admin, &config)?;
         let outcome = until(STARTING, || taken_over(&directory.log_since(before), self.workers).transpose());
         match outcome {
-            Some(outcome) => outcome.and_then(|()| refused_by_filters(&directory.log_since(before))),
+            Some(outcome) => outcome.and_then(|()| closed_by_filters(&directory.log_since(before))),
             None => bail!("Kong took the config, but not all workers; its log:\n{}", directory.last_lines()),
         }
     }
@@ -184,6 +184,15 @@ pub fn refused_by_filters(log: &str) -> anyhow::Result<()> {
         said.into_iter().collect::<Vec<_>>().join("\n")
     );
     Ok(())
+}
+
+/// Kong takes a config over whose policy is invalid for a filter: the filter rejects that route's requests.
+///
+/// # Errors
+/// What the filter has said of the policy.
+fn closed_by_filters(log: &str) -> anyhow::Result<()> {
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("policy invalid, ")).collect();
+    refused_by_filters(&lines.join("\n"))
 }
 
 /// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua
