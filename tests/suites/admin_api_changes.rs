@@ -755,8 +755,9 @@ impl<'s> World<'s> {
         let is_settled = all_possible.iter().all(|state| *state == all_possible[0]);
         let expected: Vec<_> =
             all_possible.iter().flat_map(|state| state.answers(key.as_deref())).copied().collect();
-        // A change of a policy may close the route for a moment, as long as filters are not there yet.
-        let mut is_right = expected.contains(&status) || (!is_settled && status == 503);
+        // While a change is under way, a route may be closed for a moment, as long as filters are not there yet (503), or
+        // have lost its client certificate before it is gone itself (502).
+        let mut is_right = expected.contains(&status) || (!is_settled && matches!(status, 502 | 503));
         // Where key-auth would be in effect, the policy has to be.
         let is_closed = before.plugins_are_current && before.changes == after.changes;
         let may_pass = match is_closed {
