@@ -7,3 +7,6 @@ read_globals = {
 }
 -- Lua plugins are methods of a table
 self = false
+
+files["spec"] = { globals = { "kong", "ngx" } }
+files["plugins/*/spec"] = { std = "+busted" }

@@ -23,6 +23,7 @@ dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["kong.plugins.mtls-policy.body"] = "plugins/mtls-policy/body.lua",
     ["kong.plugins.mtls-policy.caller"] = "plugins/mtls-policy/caller.lua",
     ["kong.plugins.mtls-policy.cdef"] = "plugins/mtls-policy/cdef.lua",
     ["kong.plugins.mtls-policy.config"] = "plugins/mtls-policy/config.lua",

@@ -9,4 +9,4 @@ if ! command -v luacheck >/dev/null; then
   exit 2
 fi
 
-luacheck --quiet plugins native
+luacheck --quiet plugins native spec

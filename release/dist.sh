@@ -20,6 +20,7 @@ cp --recursive --parents --target-directory "$top" \
   kong/Dockerfile kong/compose.yaml kong/e2e.yaml kong/filters kong/helm-values.yaml kong/k8s kong/kong.yml \
   kong/monitoring kong/plugins kong/*.rockspec tests/conformance \
   target/filters target/native/libmtls_policy_native.so target/sbom
+rm -r "$top"/kong/plugins/*/spec
 install -D target/release/harness "$top/bin/harness"
 "$top/bin/harness" man "$top/share/man/man1"
 install -d "$top/share/completions"

@@ -132,11 +132,29 @@ fn one_version_stands_everywhere() {
 fn rockspecs_list_every_module() {
     for plugin in ["upstream-mtls", "mtls-policy"] {
         let rockspec = read(&format!("kong/kong-plugin-{plugin}-{}-1.rockspec", env!("CARGO_PKG_VERSION")));
-        for entry in fs::read_dir(root().join("kong/plugins").join(plugin)).unwrap() {
-            let file = entry.unwrap().file_name().to_string_lossy().into_owned();
-            let module = file.strip_suffix(".lua").unwrap();
-            let line = format!("[\"kong.plugins.{plugin}.{module}\"] = \"plugins/{plugin}/{file}\",");
+        let directory = root().join("kong/plugins").join(plugin);
+        let mut modules = Vec::new();
+        collect_modules(&directory, &directory, &mut modules);
+        assert!(modules.contains(&"handler".to_owned()), "no modules in {}", directory.display());
+        for module in modules {
+            let name = module.replace('/', ".");
+            let line = format!("[\"kong.plugins.{plugin}.{name}\"] = \"plugins/{plugin}/{module}.lua\",");
             assert!(rockspec.contains(&line), "{plugin}'s rockspec lacks {line}");
+        }
+    }
+}
+
+/// Adds the Lua modules below a directory, as paths relative to `base` without `.lua`. Specs are not modules.
+fn collect_modules(base: &Path, directory: &Path, modules: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("spec") {
+                collect_modules(base, &path, modules);
+            }
+        } else {
+            let relative = path.strip_prefix(base).unwrap().to_str().unwrap();
+            modules.push(relative.strip_suffix(".lua").unwrap().to_owned());
         }
     }
 }

@@ -110,18 +110,10 @@ pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, Status> {
 /// # Errors
 /// The host has no clock.
 pub(crate) fn now() -> Result<i64, Status> {
-    Ok(i64::try_from(nanoseconds()? / 1_000_000_000).unwrap_or(i64::MAX))
-}
-
-/// Nanoseconds since 1970. Kong's is the time at which nginx began with what it is at.
-///
-/// # Errors
-/// The host has no clock.
-pub(crate) fn nanoseconds() -> Result<u64, Status> {
     let mut nanoseconds = 0u64;
     // SAFETY: the host writes eight bytes to there.
     checked(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
-    Ok(nanoseconds)
+    Ok(i64::try_from(nanoseconds / 1_000_000_000).unwrap_or(i64::MAX))
 }
 
 /// Answers the client; the request goes no further.

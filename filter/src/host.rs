@@ -11,7 +11,8 @@
 //! | selecting it | the same | `upstream_mtls.client_certificate` |
 //! | selecting none | the same, else `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
 //! | taking a header away | the same; what a filter removes is sent all the same | removing it |
-//! | whom the gateway has established | `kong.client.consumer.FIELD` | nobody |
+//! | established consumer | `kong.client.consumer.FIELD` | none |
+//! | an invalid policy | closes its root context | is rejected; the last configuration stays |
 //!
 //! What a route of Envoy says in its metadata is in [`envoy`]. The properties of Kong that are not its own are answered
 //! by the plugin upstream-mtls. An order to it is the name of a property that is read, not a value that is written: one
@@ -69,13 +70,17 @@ impl Exchange {
             Host::Envoy => rewritten(first(&headers, b":path"))?,
             Host::Kong => abi::property(UPSTREAM_URI)?.ok_or(Status::BAD_ARGUMENT)?,
         };
-        let established = if policy.asks_the_gateway() { Some(Owned::read()?) } else { None };
+        let established = match host {
+            _ if policy.asks_the_gateway() => Some(Owned::read()?),
+            Host::Kong if policy.keeps_established() => Owned::read_authenticated()?,
+            Host::Envoy | Host::Kong => None,
+        };
         // On Envoy certificates have windows too, whatever the keys have.
         let now = if policy.wants().time || host == Host::Envoy { abi::now()? } else { 0 };
         Ok(Self { headers, host, target, now, established })
     }
 
-    /// Whom the gateway has established, if it was asked.
+    /// The consumer that the gateway has established, if the policy looks at it.
     pub(crate) fn established(&self) -> Option<Established<'_>> {
         self.established.as_ref().map(Owned::lend)
     }
@@ -165,6 +170,21 @@ impl Exchange {
     fn first(&self, name: &[u8]) -> &[u8] {
         first(&self.headers, name)
     }
+}
+
+/// Whether the host keeps its last configuration where a filter rejects a new one.
+///
+/// Envoy does. Kong does not: it stops rebuilding the filter chains of all routes. While a filter is configured Kong
+/// has none of the properties of its requests, so the hosts are told apart by one of Envoy's: the id of its node.
+/// ngx_wasm_module has no property of that name; a host that is not known is treated as Kong.
+pub(crate) fn keeps_last_configuration() -> bool {
+    matches!(abi::property(&[b"node", b"id"]), Ok(Some(_)))
+}
+
+/// Tells the plugin upstream-mtls that a request is rejected because its policy is invalid; it keeps the metric. Reading
+/// a property that nothing answers changes nothing.
+pub(crate) fn count_invalid_policy() {
+    let _ = abi::property(&[b"kong", b"mtls_policy", b"invalid"]);
 }
 
 impl Host {
@@ -274,14 +294,26 @@ fn is_http2() -> Result<bool, Status> {
 
 impl Owned {
     fn read() -> Result<Self, Status> {
-        let field = |name| text(&["kong", "client", "consumer", name]);
+        Self::with_credential(Self::field("credential")?)
+    }
+
+    /// `None` where no credential was established. Then nothing else is read: most requests have none.
+    fn read_authenticated() -> Result<Option<Self>, Status> {
+        Self::field("credential")?.map(|credential| Self::with_credential(Some(credential))).transpose()
+    }
+
+    fn with_credential(credential: Option<String>) -> Result<Self, Status> {
         Ok(Self {
-            id: field("id")?,
-            username: field("username")?,
-            custom_id: field("custom_id")?,
-            credential: field("credential")?,
-            groups: field("groups")?.unwrap_or_default(),
+            id: Self::field("id")?,
+            username: Self::field("username")?,
+            custom_id: Self::field("custom_id")?,
+            credential,
+            groups: Self::field("groups")?.unwrap_or_default(),
         })
+    }
+
+    fn field(name: &str) -> Result<Option<String>, Status> {
+        text(&["kong", "client", "consumer", name])
     }
 
     fn lend(&self) -> Established<'_> {

@@ -6,7 +6,7 @@
 // Its entry points are exported by name, which counts as unsafe.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::abi::{self, Level, Status};
@@ -21,46 +21,41 @@ struct State {
     requests: Vec<(u32, u32)>,
 }
 
-/// One configuration of the filter.
+/// One configuration of the filter: a root context.
 struct Root {
     context: u32,
-    /// The last good one.
-    policy: Option<Rc<Policy>>,
+    policy: Configured,
 }
+
+/// A policy, or why a root context is closed: each of its requests is rejected.
+type Configured = Result<Rc<Policy>, Rc<str>>;
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::default();
-    /// Whether there has been a request, or a pause between two configurations.
-    static STARTED: Cell<bool> = const { Cell::new(false) };
-    /// When the last configuration was taken over or refused.
-    static CONFIGURED: Cell<Option<u64>> = const { Cell::new(None) };
 }
-
-/// Whether the host is at its start: it hands over all configurations in one go then. A worker that nobody has asked
-/// anything yet is not, once it has paused.
-fn is_starting() -> bool {
-    let paused = |now: u64| CONFIGURED.get().is_some_and(|last| now.saturating_sub(last) > PAUSE_OF_A_START);
-    if abi::nanoseconds().is_ok_and(paused) {
-        STARTED.set(true);
-    }
-    !STARTED.get()
-}
-
-/// Nanoseconds between two configurations of one start, at most. nginx' clock stands still meanwhile.
-const PAUSE_OF_A_START: u64 = 100_000_000;
 
 impl State {
     fn root(&mut self, context: u32) -> Option<&mut Root> {
         self.roots.iter_mut().find(|root| root.context == context)
     }
 
+    /// A root context is closed until it has a valid policy, whatever had its number before.
+    fn open(&mut self, context: u32) {
+        let policy = Err(Rc::from(UNCONFIGURED));
+        match self.root(context) {
+            Some(root) => root.policy = policy,
+            None => self.roots.push(Root { context, policy }),
+        }
+    }
+
     fn position(&self, request: u32) -> Option<usize> {
         self.requests.iter().rposition(|(context, _)| *context == request)
     }
 
-    fn policy_for(&mut self, request: u32) -> Option<Rc<Policy>> {
-        let (_, root) = self.requests[self.position(request)?];
-        self.root(root)?.policy.clone()
+    fn policy_for(&mut self, request: u32) -> Configured {
+        let root = self.position(request).map(|position| self.requests[position].1);
+        let root = root.and_then(|root| self.root(root));
+        root.map_or_else(|| Err(Rc::from(UNCONFIGURED)), |root| root.policy.clone())
     }
 
     /// Kong counts requests, and hashes configurations: one of each may be called the same.
@@ -72,13 +67,15 @@ impl State {
     }
 }
 
+const UNCONFIGURED: &str = "the host has handed none over";
+
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, root: u32) {
     STATE.with_borrow_mut(|state| match root {
-        0 => state.roots.push(Root { context, policy: None }),
+        0 => state.open(context),
         root => state.requests.push((context, root)),
     });
 }
@@ -89,45 +86,56 @@ extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> bool {
     true
 }
 
-/// Takes a policy over, or names every problem in it.
+/// Compiles a policy, and logs every problem in it.
 ///
-/// A host is told that an invalid policy is refused, and keeps what it had. One that is only starting is not told: Kong
-/// 3.9.1 would serve on without any filter on any route. There the policy's routes refuse everything, and the others are
-/// let alone.
+/// A host that keeps its last configuration is told that an invalid one is rejected. Kong is not: it would stop
+/// rebuilding the filter chains of all routes until the policy is repaired. There the root context is closed instead,
+/// and every other change takes effect.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> bool {
-    let document = match abi::configuration(size) {
-        Ok(document) => document,
-        Err(status) => {
-            abi::log(Level::Error, &format!("the host does not hand over the policy: {status:?}"));
-            return false;
+    let (keeps_last, policy) = match compile(size) {
+        Ok(policy) => (false, Ok(Rc::new(policy))),
+        Err(problems) => {
+            let keeps_last = host::keeps_last_configuration();
+            let problem = log_problems(&problems, keeps_last);
+            (keeps_last, Err(problem.into()))
         }
     };
-    let starting = is_starting();
-    let outcome = Policy::compile(&document);
-    CONFIGURED.set(abi::nanoseconds().ok());
-    match outcome {
-        Ok(policy) => {
-            STATE.with_borrow_mut(|state| {
-                if let Some(root) = state.root(root) {
-                    root.policy = Some(Rc::new(policy));
-                }
-            });
-            true
-        }
-        Err(problems) => {
-            problems.iter().for_each(|problem| abi::log(Level::Error, &problem.to_string()));
-            starting
-        }
-    }
+    STATE.with_borrow_mut(|state| match state.root(root) {
+        Some(Root { policy: Ok(_), .. }) if keeps_last => {}
+        Some(root) => root.policy = policy,
+        None => {}
+    });
+    !keeps_last
 }
+
+/// # Errors
+/// What is wrong with the policy, one problem a line.
+fn compile(size: usize) -> Result<Policy, String> {
+    let document =
+        abi::configuration(size).map_err(|status| format!("the host does not hand it over: {status:?}"))?;
+    Policy::compile(&document).map_err(|problems| problems.to_string())
+}
+
+/// Logs each problem, and returns the first, which the log repeats for each rejected request.
+fn log_problems(problems: &str, keeps_last: bool) -> &str {
+    let invalid = if keeps_last { INVALID } else { CLOSED };
+    for problem in problems.lines() {
+        abi::log(Level::Error, &[invalid, problem].concat());
+    }
+    problems.lines().next().unwrap_or_default()
+}
+
+/// Before each problem in the log of a host that keeps its last configuration.
+const INVALID: &str = "policy invalid: ";
+/// Before each problem in the log of every other host.
+const CLOSED: &str = "policy invalid, its requests are rejected with status 503: ";
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(request: u32, _count: u32, _end: u32) -> u32 {
-    STARTED.set(true);
     let outcome = match STATE.with_borrow_mut(|state| state.policy_for(request)) {
-        Some(policy) => serve(&policy),
-        None => host::refuse_unread(&Refusal::NO_POLICY).map(|()| PAUSE),
+        Ok(policy) => serve(&policy),
+        Err(problem) => reject_without_policy(&problem),
     };
     outcome.unwrap_or_else(|status| {
         abi::log(Level::Error, &format!("the host failed ({status:?}); the request is refused"));
@@ -135,6 +143,14 @@ extern "C" fn proxy_on_request_headers(request: u32, _count: u32, _end: u32) -> 
         let _ = host::refuse_unread(&Refusal::NO_POLICY);
         PAUSE
     })
+}
+
+fn reject_without_policy(problem: &str) -> Result<u32, Status> {
+    host::count_invalid_policy();
+    let refusal = Refusal::invalid_policy(problem);
+    abi::log(Level::Error, &format!("{}: {}", refusal.status, refusal.reason));
+    host::refuse_unread(&refusal)?;
+    Ok(PAUSE)
 }
 
 #[unsafe(no_mangle)]

@@ -2,7 +2,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use mtls_policy::policy::{
-    Caller, Consumers, ConsumersFile, Decision, Header, Host, Policy, Request, Target,
+    Caller, Certificate, Consumers, ConsumersFile, Decision, Established, Header, Host, Policy, Request,
+    Target,
 };
 
 /// Query, body, and who it is or what is said.
@@ -70,6 +71,60 @@ fn the_gateway_is_asked_only_where_the_policy_says_so() {
 }
 
 #[test]
+fn an_established_consumer_is_kept_with_keys_and_anonymous() {
+    let rows = [
+        ("{}", false),
+        (r#"{"anonymous":"guest"}"#, true),
+        (r#"{"authentication":"api_key","anonymous":"guest"}"#, true),
+        (r#"{"authentication":"gateway"}"#, false),
+    ];
+    for (document, expected) in rows {
+        let policy = Policy::compile(document.as_bytes()).unwrap();
+        assert_eq!(policy.keeps_established(), expected, "{document}");
+    }
+}
+
+#[test]
+fn a_credential_without_a_consumer_is_not_established() {
+    let policy = Policy::compile(br#"{"anonymous":"guest"}"#).unwrap();
+    let credential = Established { credential: Some("c"), ..Established::default() };
+    match policy.decide(Request { established: Some(&credential), ..request("", &[]) }) {
+        Decision::Allow(allow) => assert!(matches!(allow.caller, Caller::Anonymous(_))),
+        Decision::Refuse(refusal) => panic!("{}", refusal.reason),
+    }
+}
+
+#[test]
+fn rules_are_evaluated_again_under_every_policy() {
+    let rules = r#""client_certificate":"c","rules":[{"match":{"consumers":["eve"]},"deny":{}},
+        {"match":{"groups":["vets"]},"client_certificate":"vet"}]"#;
+    let people = format!(
+        r#""consumers":[{{"username":"eve"}},{{"username":"ann","groups":["vets"],"keys":[{{"id":"1","sha256":"{ANN}"}}]}}]"#
+    );
+    let policies = [
+        format!(r#"{{"authentication":"gateway",{rules}}}"#),
+        format!("{{{people},{rules}}}"),
+        format!(r#"{{"anonymous":"guest",{people},{rules}}}"#),
+    ];
+    let who = |username: Option<&'static str>, groups: &[&'static str]| Established {
+        username,
+        groups: groups.to_vec(),
+        ..Established::default()
+    };
+    for document in &policies {
+        let policy = Policy::compile(document.as_bytes()).unwrap();
+        let again = |who: &Established<'_>| match policy.reselect(who, request("", &[])) {
+            Ok(Certificate::Present(name)) => name.as_str().to_owned(),
+            Ok(Certificate::Unchanged) => "unchanged".to_owned(),
+            Err(refusal) => refusal.status.to_string(),
+        };
+        assert_eq!(again(&who(Some("eve"), &[])), "403", "{document}");
+        assert_eq!(again(&who(Some("a stranger"), &["vets"])), "vet", "{document}");
+        assert_eq!(again(&who(None, &[])), "c", "{document}");
+    }
+}
+
+#[test]
 fn consumers_may_come_from_a_file_and_rules_are_held_against_them() {
     let consumers = Consumers::compile(
         format!(
@@ -120,6 +175,12 @@ fn every_mistake_in_a_consumers_file_is_found_with_its_place() {
     let rows = [
         ("[]", "has to be an object, is a list"),
         ("{}", "consumers: is missing"),
+        (
+            r#"{"consumers":[{"username":"a","id":"1"},{"username":"b","id":"7c1e0000-0000-4000-8000-000000000001"},
+                {"username":"c","id":"7c1e0000-0000-4000-8000-000000000001"}]}"#,
+            "consumers[0].id: expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got \"1\"\n\
+             consumers[2].id: \"c\" and \"b\" have the same id; each needs one of its own",
+        ),
         (
             r#"{"consumers":[{"username":"a","keys":[{"id":"1","sha256":"x"}]}],"rules":[]}"#,
             "rules: there is no such field\n\

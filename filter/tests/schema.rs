@@ -7,6 +7,9 @@ use std::path::Path;
 use mtls_policy::policy::{Policy, schema};
 use serde_json::{Value, json};
 
+#[path = "lists/mod.rs"]
+mod lists;
+
 /// `UPDATE_SCHEMA=1 cargo test -p mtls-policy --features schema` writes the files anew.
 #[test]
 fn the_shipped_schemas_are_generated_from_the_types() {
@@ -66,4 +69,12 @@ fn every_field_of_the_schema_is_one_that_the_compiler_knows() {
         }
     }
     walk(&schema::policy(), "", &|value| value);
+}
+
+#[test]
+fn an_empty_object_is_an_empty_list_in_every_field() {
+    let problems = |document: &str| Policy::compile(document.as_bytes()).err().map(|all| all.to_string());
+    for list in lists::all(&schema::policy()) {
+        assert_eq!(problems(&list.object), problems(&list.array), "{}: {}", list.path, list.object);
+    }
 }

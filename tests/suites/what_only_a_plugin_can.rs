@@ -61,7 +61,7 @@ fn an_invalid_consumers_file_leaves_the_last_valid_one_active() {
     let case = FromFile::new(&["model-citizen"]);
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (level, before) in ('b'..='i').zip('a'..) {
-        bomb += &format!("{level}: &{level} [{}]\n", [format!("*{before}"); 9].join(","));
+        bomb += &format!("{level}: &{level} [{}]\n", vec![format!("*{before}"); 9].join(","));
     }
     bomb += "consumers: *i\n";
     let deep = format!("consumers: {}", "[".repeat(1000));
@@ -72,7 +72,10 @@ fn an_invalid_consumers_file_leaves_the_last_valid_one_active() {
         ("nonsense: 1", "nonsense: unknown field"),
         ("consumers: {}", "consumers: expected a list, got a map"),
         ("consumers: [{username: vet, keys: {}}]", "consumers[0].keys: expected a list, got a map"),
-        (r#"{"consumers":[{"username":"vet","groups":{}}]}"#, "consumers[0].groups: expected a list, got a map"),
+        (
+            r#"{"consumers":[{"username":"vet","groups":{}}]}"#,
+            "consumers[0].groups: expected a list, got a map",
+        ),
         ("consumers: [{username: vet, true: x}]", "consumers[0]: expected a string as the name of a field"),
         ("consumers: [{username: vet, ~: x}]", "got null"),
         (&bomb, "aliases are not supported in a consumers file"),

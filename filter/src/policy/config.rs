@@ -3,10 +3,13 @@
 //! The JSON Schema comes from these types (feature `schema`), so their comments are what an editor shows.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Checks API keys and selects the client certificate that the gateway presents to the upstream.
 #[derive(Clone, Default)]
@@ -35,7 +38,8 @@ pub struct Config {
     pub run_on_preflight: Option<bool>,
     /// Realm in WWW-Authenticate, behind the scheme of key_authorization, or Key. Default: none.
     pub realm: Option<String>,
-    /// Username of the consumer that stands for requests without a valid key. Default: they are refused.
+    /// Username of the consumer for requests without a valid key. A consumer that another plugin of Kong's has
+    /// established with a credential is kept. Default: requests without a valid key are rejected.
     pub anonymous: Option<String>,
     /// Who may ask.
     #[cfg_attr(feature = "schema", schemars(default))]
@@ -62,26 +66,26 @@ pub enum Authentication {
 }
 
 /// Somebody who asks.
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Default, serde::Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
     /// Unique; sent upstream as X-Consumer-Username.
     pub username: String,
-    /// Sent upstream as X-Consumer-ID.
+    /// A UUID, unique; sent upstream as X-Consumer-ID.
     pub id: Option<String>,
     /// Sent upstream as X-Consumer-Custom-ID.
     pub custom_id: Option<String>,
     /// What rules may ask for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub groups: Vec<String>,
     /// API keys; any of them will do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub keys: Vec<Key>,
 }
 
 /// An API key, as its digest.
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Default, serde::Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -136,4 +140,35 @@ pub struct Deny {
     pub status: Option<u16>,
     /// What the client is told. Default: Forbidden.
     pub message: Option<String>,
+}
+
+/// Reads a list. An empty object is an empty list: to Lua the two are one, and Kong 3.9 hands a filter `{}` for `[]`.
+fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::with_capacity(seq.size_hint().unwrap_or_default().min(64));
+            while let Some(element) = seq.next_element()? {
+                list.push(element);
+            }
+            Ok(list)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            match map.next_key::<&str>()? {
+                None => Ok(Vec::new()),
+                Some(_) => Err(A::Error::custom("")),
+            }
+        }
+    }
+
+    // To serde_json a struct may be an array or an object, and nothing else.
+    deserializer.deserialize_struct("", &[], List(PhantomData))
 }

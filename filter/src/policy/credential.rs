@@ -1,6 +1,8 @@
 //! Finding the API key in a request. As Kong's key-auth (3.9) does: for each name in order, header, then query, then
 //! body. After these the places that key-auth has not: the Authorization header under a scheme, then cookies, which come
 //! last because a browser sends them unasked.
+//!
+//! A header that `Connection` names is not looked at. It is removed all the same where keys are hidden.
 
 use std::borrow::Cow;
 
@@ -39,10 +41,15 @@ impl Places {
         }
     }
 
+    /// Whether a key may be in some header.
+    pub(super) fn look_at_headers(&self) -> bool {
+        self.in_header || self.authorization.is_some() || !self.cookies.is_empty()
+    }
+
     fn first<'r>(&self, request: &View<'r>) -> Result<Option<Cow<'r, [u8]>>, Unfound> {
         for name in &self.names {
             if self.in_header
-                && let Some(key) = sole(request.header(name.as_bytes()).map(borrowed))?
+                && let Some(key) = sole(request.end_to_end(name.as_bytes()).map(borrowed))?
             {
                 return Ok(Some(key));
             }
@@ -58,13 +65,13 @@ impl Places {
             }
         }
         if let Some(scheme) = &self.authorization {
-            let values = request.header(AUTHORIZATION.as_bytes());
+            let values = request.end_to_end(AUTHORIZATION.as_bytes());
             if let Some(key) = sole(values.map(|value| under(scheme, value).map(Cow::Borrowed)))? {
                 return Ok(Some(key));
             }
         }
         for name in &self.cookies {
-            let headers = request.header(cookie::HEADER.as_bytes());
+            let headers = request.end_to_end(cookie::HEADER.as_bytes());
             if let Some(key) = sole(headers.flat_map(|header| cookie::values(header, name)).map(borrowed))? {
                 return Ok(Some(key));
             }

@@ -52,6 +52,13 @@ impl Policy {
         matches!(self.asks, Asks::Gateway)
     }
 
+    /// Whether a consumer that the gateway's own authentication has established before is kept: the policy checks API
+    /// keys and has `anonymous`. Kong calls this the logical OR of multiple authentication
+    /// (kong/plugins/key-auth/handler.lua, `logical_OR_authentication`).
+    pub fn keeps_established(&self) -> bool {
+        matches!(&self.asks, Asks::Keys(keys) if keys.anonymous.is_some())
+    }
+
     /// What becomes of a request.
     pub fn decide<'a, H>(&'a self, request: Request<'a, H>) -> Decision<'a>
     where
@@ -63,11 +70,12 @@ impl Policy {
         }
     }
 
-    /// What the rules say of somebody who was let in before, about a request that others have changed since: a host where
-    /// they may asks again, for rules are about what the upstream will receive.
+    /// Evaluates only the rules, for an established consumer. A host calls this when the request, or its consumer, has
+    /// changed after [`decide`](Self::decide): rules are about what the upstream will receive, and for whom. It works for
+    /// every policy and every consumer; one without any field is a request without a consumer.
     ///
     /// # Errors
-    /// The rules refuse it.
+    /// The rules reject the request.
     pub fn reselect<'a, H>(
         &'a self,
         who: &'a Established<'a>,
@@ -81,7 +89,7 @@ impl Policy {
 
     fn allow<'a>(&'a self, request: &View<'a>) -> Result<Allow<'a>, Refusal<'a>> {
         let (caller, hidden) = match &self.asks {
-            Asks::Gateway => (established(request)?, None),
+            Asks::Gateway => (established(request).ok_or(NOT_ESTABLISHED)?, None),
             Asks::Keys(keys) => (keys.caller(request)?, keys.hide.then_some(&keys.places)),
         };
         let certificate: Certificate<'a> = self.rules.select(&caller, request)?;
@@ -90,7 +98,12 @@ impl Policy {
 }
 
 impl Keys {
-    fn caller<'a>(&'a self, request: &View<'_>) -> Result<Caller<'a>, Refusal<'a>> {
+    fn caller<'a>(&'a self, request: &View<'a>) -> Result<Caller<'a>, Refusal<'a>> {
+        if self.anonymous.is_some()
+            && let Some(caller) = established(request)
+        {
+            return Ok(caller);
+        }
         if self.preflight_passes && request.method == b"OPTIONS" {
             return Ok(Caller::Nobody);
         }
@@ -126,13 +139,13 @@ impl Keys {
     }
 }
 
-fn established<'a>(request: &View<'a>) -> Result<Caller<'a>, Refusal<'a>> {
-    match request.established.filter(|consumer| consumer.id.is_some() || consumer.username.is_some()) {
-        Some(consumer) => Ok(Caller::Established(consumer)),
-        None => {
-            Err(Refusal { status: 401, message: NO_KEY, challenge: Some("Key"), reason: Reason::NoConsumer })
-        }
-    }
+/// The established consumer; a credential without a consumer is none.
+fn established<'a>(request: &View<'a>) -> Option<Caller<'a>> {
+    let consumer = request.established?;
+    (consumer.id.is_some() || consumer.username.is_some()).then_some(Caller::Established(consumer))
 }
+
+const NOT_ESTABLISHED: Refusal<'static> =
+    Refusal { status: 401, message: NO_KEY, challenge: Some("Key"), reason: Reason::NoConsumer };
 
 const NO_KEY: &str = "No API key found in request";

@@ -152,6 +152,11 @@ impl Growing {
         self.consumers.push(consumer);
     }
 
+    /// The consumers so far, in the order in which they were added.
+    pub(super) fn consumers(&self) -> &[Consumer] {
+        &self.consumers
+    }
+
     /// Adds a key of the last consumer, unless its digest is there already: then the consumer who has it.
     pub(super) fn key(&mut self, digest: Digest, key: Key) -> Result<(), &Consumer> {
         if let Some(holding) = self.table.find(&digest, &self.holdings) {
@@ -171,7 +176,11 @@ impl Growing {
     pub(super) fn finish(self) -> Keyring {
         let has_windows = self.holdings.iter().any(|holding| holding.key.validity.is_some());
         Keyring {
-            has_windows, consumers: self.consumers.into(), holdings: self.holdings.into(), table: self.table }
+            has_windows,
+            consumers: self.consumers.into(),
+            holdings: self.holdings.into(),
+            table: self.table,
+        }
     }
 }
 

@@ -104,6 +104,9 @@ impl<'d> Sections<'d> {
 
     fn consumers(&self, problems: &mut Vec<Problem>) -> Option<Vec<&'d RawValue>> {
         let section = self.consumers?;
+        if section.get().strip_prefix('{').is_some_and(|rest| rest.trim_start() == "}") {
+            return Some(Vec::new());
+        }
         let listed = serde_json::from_str(section.get()).ok();
         if listed.is_none() {
             let value = serde_json::from_str::<Value>(section.get()).unwrap_or_default();
@@ -280,7 +283,7 @@ impl<'d> Place<'d> {
     fn elements(self) -> Option<impl Iterator<Item = Place<'d>>> {
         let elements: &[Value] = match self.value {
             Value::Array(elements) => elements,
-            // Kong 3.9 hands over an empty list as `{}`: to Lua the two are one.
+            // As in `config::list`.
             Value::Object(fields) if fields.is_empty() => &[],
             _ => return self.refuse("a list"),
         };

@@ -32,6 +32,9 @@ pub enum Reason<'a> {
         consumer: &'a str,
         key: &'a str,
     },
+    InvalidPolicy {
+        problem: &'a str,
+    },
     NoConsumer,
     NoKey,
     NoPolicy,
@@ -62,6 +65,11 @@ impl Refusal<'static> {
 }
 
 impl<'a> Refusal<'a> {
+    /// The policy is invalid, and why.
+    pub fn invalid_policy(problem: &'a str) -> Self {
+        Self { reason: Reason::InvalidPolicy { problem }, ..Refusal::NO_POLICY }
+    }
+
     /// The selected certificate cannot be presented.
     pub fn not_in_force(certificate: &'a str, because: String) -> Self {
         Self {
@@ -209,6 +217,7 @@ impl fmt::Display for Reason<'_> {
             Self::Denied { rule } => write!(f, "rules[{rule}] denies it"),
             Self::DuplicateKey => f.write_str("more than one API key under one name"),
             Self::ExpiredKey { consumer, key } => write!(f, "key {key:?} of {consumer:?} has expired"),
+            Self::InvalidPolicy { problem } => write!(f, "the policy is invalid: {problem}"),
             Self::NoConsumer => f.write_str("the gateway's authentication has established no consumer"),
             Self::NoKey => f.write_str("no API key"),
             Self::CannotClear => f.write_str(
@@ -344,6 +353,7 @@ mod tests {
             (Reason::NoConsumer, "the gateway's authentication has established no consumer"),
             (Reason::NoKey, "no API key"),
             (Refusal::NO_POLICY.reason, "no valid policy is in force"),
+            (Refusal::invalid_policy("rules: no").reason, "the policy is invalid: rules: no"),
             (not_in_force, "client certificate \"vet\" is not in force: expired"),
             (Reason::NotYetValidKey { consumer, key }, "key \"1\" of \"ann\" is not valid yet"),
             (Reason::UnknownKey, "nobody has this API key"),

@@ -98,7 +98,10 @@ fn any(values: &[Box<str>], holds: impl Fn(&str) -> bool) -> bool {
 impl HeaderIs {
     fn is_in(&self, request: &View<'_>) -> bool {
         let mut named = request.headers.iter().filter(|(name, _)| same_header(name, self.name.as_bytes()));
-        named.any(|(_, value)| self.values.iter().any(|each| each.as_bytes() == *value))
+        named.any(|(name, value)| {
+            // What `Connection` names does not reach the upstream, and rules are about what does.
+            self.values.iter().any(|each| each.as_bytes() == *value) && !request.is_hop_by_hop(name)
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a policy looks at in a request: found out when it is compiled, so that a host need not hand over the rest.
 
 use super::cookie;
-use super::credential::{AUTHORIZATION, same_header};
+use super::credential::{AUTHORIZATION, Places, same_header};
 use super::decide::Asks;
 use super::identity;
+use super::request::CONNECTION;
 use super::rules::Rules;
 
 /// What a policy looks at in a request. Headers for the refusal's format, `Accept` and `Content-Type`, are another
@@ -18,6 +19,8 @@ pub struct Wants {
     pub body: bool,
     /// The time: some key has a window.
     pub time: bool,
+    /// The header `Connection`: it may name a header that a decision would depend on.
+    connection: bool,
     /// Other headers than those that speak of consumers.
     names: Box<[Box<str>]>,
 }
@@ -36,6 +39,8 @@ impl Wants {
         let authorization = places.and_then(|places| places.authorization.as_ref()).map(|_| AUTHORIZATION);
         let cookies = places.filter(|places| !places.cookies.is_empty()).map(|_| cookie::HEADER);
         let of_rules = rules.rules.iter().flat_map(|rule| &rule.headers).map(|header| &*header.name);
+        let connection = places.is_some_and(Places::look_at_headers)
+            || rules.rules.iter().any(|rule| !rule.headers.is_empty());
         for name in of_keys.chain(authorization).chain(cookies).chain(of_rules) {
             if !identity::is_ours(name.as_bytes()) && !names.iter().any(|each| same(each, name)) {
                 names.push(name.to_ascii_lowercase().into());
@@ -49,17 +54,20 @@ impl Wants {
             query: places.is_some_and(|places| places.in_query || hides && !places.names.is_empty()),
             body: places.is_some_and(|places| places.in_body),
             time: keys.is_some_and(|keys| keys.keyring.has_windows()),
+            connection,
             names: names.into(),
         }
     }
 
     /// Whether a header is looked at. `X_API_Key` counts as `X-API-Key`: to many an upstream the two are one name.
     pub fn header(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|each| same_header(each.as_bytes(), name)) || identity::is_ours(name)
+        self.names.iter().any(|each| same_header(each.as_bytes(), name))
+            || self.connection && name.eq_ignore_ascii_case(CONNECTION)
+            || identity::is_ours(name)
     }
 
-    /// The headers that are looked at by name, in lower case. For those that speak of consumers, whose names have no
-    /// end (`X-Consumer-…`), ask [`header`](Self::header).
+    /// The headers that are looked at by name, in lower case. For `Connection`, and for those that speak of consumers,
+    /// whose names have no end (`X-Consumer-…`), ask [`header`](Self::header).
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }
@@ -151,6 +159,7 @@ mod tests {
             ("X-Credential_Identifier", true),
             ("x-anonymous-consumer", true),
             ("X-Consumers", false),
+            ("connection", true),
             ("Accept", false),
             ("X", false),
             ("", false),

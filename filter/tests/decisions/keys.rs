@@ -12,7 +12,7 @@ const NEITHER_HEADER_NOR_QUERY: &str = r#"{"key_in_header":false,"key_in_query":
     "key_cookies":["k"],"consumers":[{"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
 
 const ANONYMOUS: &str = r#"{"key_names":["a","b"],"hide_credentials":true,"anonymous":"guest","run_on_preflight":false,
-    "consumers":[{"username":"ann","id":"7","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
+    "consumers":[{"username":"ann","id":"7c1e0000-0000-4000-8000-000000000007","custom_id":"x","keys":[{"id":"1","sha256":"<ann>"}]}]}"#;
 
 const SHIFTS: &str = r#"{"key_names":["k"],"hide_credentials":true,"consumers":[
     {"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
@@ -220,7 +220,7 @@ pub(super) const ROWS: &[Row] = &[
         policy: ANONYMOUS,
         headers: &[("a", "ann"), ("X-Anonymous-Consumer", "true")],
         owed: "ann unchanged",
-        edits: "-a -X-Anonymous-Consumer +X-Consumer-ID=7 +X-Consumer-Custom-ID=x +X-Consumer-Username=ann \
+        edits: "-a -X-Anonymous-Consumer +X-Consumer-ID=7c1e0000-0000-4000-8000-000000000007 +X-Consumer-Custom-ID=x +X-Consumer-Username=ann \
                 +X-Credential-Identifier=1",
         ..PLAIN
     },
@@ -337,6 +337,99 @@ pub(super) const ROWS: &[Row] = &[
         established: Some(("bob", "vets")),
         headers: &[("X-Anonymous-Consumer", "true"), ("X-Consumer-Username", "bob")],
         owed: "bob vet",
+        ..PLAIN
+    },
+    Row {
+        name: "a key in a header that Connection names does not count",
+        headers: &[("X-API-Key", "ann"), ("Connection", "X-API-Key")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "in whatever case and among others",
+        headers: &[("Connection", "close , x-api-KEY"), ("X-API-Key", "ann")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "also where Connection is there twice",
+        headers: &[("X-API-Key", "ann"), ("Connection", "keep-alive"), ("connection", "X-API-Key")],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "another name in Connection changes nothing",
+        headers: &[("X-API-Key", "ann"), ("Connection", "X-API-Keys, upgrade")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "a key in the query counts beside a header that Connection names",
+        target: "/?X-API-Key=ann",
+        headers: &[("X-API-Key", "eve"), ("Connection", "X-API-Key")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "a header that Connection names is hidden all the same",
+        policy: TWO_NAMES,
+        headers: &[("a", "eve"), ("b", "ann"), ("Connection", "a")],
+        owed: "ann unchanged",
+        edits: "-a -b +X-Consumer-Username=ann +X-Credential-Identifier=1",
+        ..PLAIN
+    },
+    Row {
+        name: "Authorization and cookies that Connection names hold no key",
+        policy: NEITHER_HEADER_NOR_QUERY,
+        headers: &[
+            ("Authorization", "ApiKey ann"),
+            ("Cookie", "k=ann"),
+            ("Connection", "authorization, cookie"),
+        ],
+        owed: "401 No API key found in request",
+        ..PLAIN
+    },
+    Row {
+        name: "with anonymous an established consumer stays",
+        policy: ANONYMOUS,
+        established: Some(("bob", "vets")),
+        owed: "bob unchanged",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "whatever key comes beside it, which is hidden",
+        policy: ANONYMOUS,
+        target: "/?a=eve",
+        established: Some(("bob", "vets")),
+        headers: &[("b", "ann"), ("X-Consumer-Username", "ann")],
+        owed: "bob unchanged",
+        edits: "-b -X-Consumer-Username +X-Consumer-Username=bob /",
+        ..PLAIN
+    },
+    Row {
+        name: "and for a preflight",
+        policy: ANONYMOUS,
+        method: "OPTIONS",
+        established: Some(("bob", "vets")),
+        owed: "bob unchanged",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "without anonymous only the key counts",
+        established: Some(("bob", "vets")),
+        headers: &[("X-API-Key", "ann")],
+        owed: "ann c",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "without anonymous an established consumer needs a key",
+        established: Some(("bob", "vets")),
+        owed: "401 No API key found in request",
         ..PLAIN
     },
 ];

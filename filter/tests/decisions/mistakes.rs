@@ -94,7 +94,17 @@ const MISTAKES: &[(&str, &str)] = &[
          rules[1]: is never reached: rules[0] matches every request\n\
          rules[1].match.methods: is empty: leave the condition out, or name something",
     ),
-    (r#"{"consumers":{}}"#, "consumers: has to be a list, is an object"),
+    (r#"{"consumers":{"ann":{}}}"#, "consumers: has to be a list, is an object"),
+    (
+        r#"{"consumers":[{"username":"a","groups":{"b":1},"keys":{"c":{}}}]}"#,
+        "consumers[0].groups: has to be a list, is an object\nconsumers[0].keys: has to be a list, is an object",
+    ),
+    (
+        r#"{"consumers":[{"username":"ann","id":"7c1e0000-0000-4000-8000-000000000001"},{"username":"bob","id":"c-1"},{"username":"eve","id":"7c1e0000-0000-4000-8000-00000000000a"},
+            {"username":"dan","id":"7C1E0000-0000-4000-8000-000000000001"}]}"#,
+        "consumers[1].id: expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got \"c-1\"\n\
+         consumers[3].id: \"dan\" and \"ann\" have the same id; each needs one of its own",
+    ),
     (
         r#"{"authentication":"gate"}"#,
         "authentication: has to be \"api_key\" or \"gateway\", is another string",

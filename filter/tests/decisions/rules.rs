@@ -15,6 +15,16 @@ const RULES: &str = r#"{"key_names":["k"],"client_certificate":"other","consumer
 
 const SAYS_BOB: &str = "+X-Consumer-Username=bob +X-Credential-Identifier=1";
 
+const ON_A_HEADER: &str = r#"{"key_names":["k"],"consumers":[{"username":"ann","keys":[{"id":"1","sha256":"<ann>"}]}],
+    "rules":[{"match":{"headers":{"X-Shift":["late"]}},"client_certificate":"shift"}]}"#;
+
+/// A policy for multiple authentication: any of several plugins may establish the consumer.
+const OR: &str = r#"{"key_names":["k"],"anonymous":"guest","client_certificate":"c","consumers":[
+    {"username":"ann","groups":["vets"],"keys":[{"id":"1","sha256":"<ann>"}]},
+    {"username":"bob","keys":[{"id":"1","sha256":"<bob>"}]}],
+  "rules":[{"match":{"groups":["vets"]},"client_certificate":"vet"},{"match":{"consumers":["ann"]},"deny":{"message":"not you"}},
+    {"match":{"consumers":["guest"]},"client_certificate":"guest"}]}"#;
+
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "no rule matches",
@@ -145,6 +155,45 @@ pub(super) const ROWS: &[Row] = &[
         headers: &[("X-Consumer-Username", "bob")],
         owed: "ann c",
         edits: "-X-Consumer-Username +X-Consumer-Username=ann",
+        ..PLAIN
+    },
+    Row {
+        name: "a header that Connection names matches no rule",
+        policy: ON_A_HEADER,
+        headers: &[("k", "ann"), ("X-Shift", "late"), ("Connection", "x-shift")],
+        owed: "ann unchanged",
+        edits: SAYS_ANN,
+        ..PLAIN
+    },
+    Row {
+        name: "with anonymous rules are about an established consumer",
+        policy: OR,
+        established: Some(("bob", "vets")),
+        headers: &[("k", "ann")],
+        owed: "bob vet",
+        edits: "+X-Consumer-Username=bob",
+        ..PLAIN
+    },
+    Row {
+        name: "and may deny it",
+        policy: OR,
+        established: Some(("ann", "night")),
+        owed: "403 not you",
+        ..PLAIN
+    },
+    Row {
+        name: "who is not established is anonymous",
+        policy: OR,
+        owed: "anonymous guest",
+        edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
+        ..PLAIN
+    },
+    Row {
+        name: "a key counts where nothing is established",
+        policy: OR,
+        headers: &[("k", "bob")],
+        owed: "bob c",
+        edits: "+X-Consumer-Username=bob +X-Credential-Identifier=1",
         ..PLAIN
     },
     Row {

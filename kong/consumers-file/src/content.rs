@@ -97,8 +97,7 @@ impl Content {
 }
 
 impl Stamp {
-    const NONE: Self =
-        Self { device: 0, inode: 0, size: 0, modified: (0, 0), changed: (0, 0), fresh: true };
+    const NONE: Self = Self { device: 0, inode: 0, size: 0, modified: (0, 0), changed: (0, 0), fresh: true };
 
     /// Returns the stamp of a file as it is now, or `None` if the file cannot be opened.
     pub fn now(path: &Path) -> Option<Self> {
@@ -203,7 +202,10 @@ mod tests {
 
     #[test]
     fn text_is_utf8_without_nul_and_byte_order_mark() {
-        assert_eq!(error(b"a: \xff"), "line 1, column 4: expected UTF-8, got other bytes; save the file as UTF-8");
+        assert_eq!(
+            error(b"a: \xff"),
+            "line 1, column 4: expected UTF-8, got other bytes; save the file as UTF-8"
+        );
         assert_eq!(
             error(b"\xff\xfec\0"),
             "line 1, column 1: expected UTF-8, got other bytes; save the file as UTF-8"

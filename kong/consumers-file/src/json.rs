@@ -35,7 +35,8 @@ impl<'t> Document<'t> {
     /// Returns the consumers one by one, and `None` in the place of one that has a problem.
     pub(crate) fn consumers(&self) -> impl Iterator<Item = Option<ConsumerConfig>> {
         self.consumers.iter().map(|written| {
-            let Consumer { username, id, custom_id, groups, keys } = serde_json::from_str(written.get()).ok()?;
+            let Consumer { username, id, custom_id, groups, keys } =
+                serde_json::from_str(written.get()).ok()?;
             let consumer = ConsumerConfig {
                 username,
                 id,
@@ -75,7 +76,13 @@ fn has_no_empty_text(consumer: &ConsumerConfig) -> bool {
     let ConsumerConfig { username, id, custom_id, groups: _, keys } = consumer;
     let is_absent_or_given = |text: &Option<String>| text.as_deref() != Some("");
     let is_complete = |KeyConfig { id, sha256, not_before, not_after }: &KeyConfig| {
-        !id.is_empty() && !sha256.is_empty() && is_absent_or_given(not_before) && is_absent_or_given(not_after)
+        !id.is_empty()
+            && !sha256.is_empty()
+            && is_absent_or_given(not_before)
+            && is_absent_or_given(not_after)
     };
-    !username.is_empty() && is_absent_or_given(id) && is_absent_or_given(custom_id) && keys.iter().all(is_complete)
+    !username.is_empty()
+        && is_absent_or_given(id)
+        && is_absent_or_given(custom_id)
+        && keys.iter().all(is_complete)
 }

@@ -89,7 +89,9 @@ impl Content {
         }
         match policy::Consumers::compile(self.text.as_bytes()) {
             Err(problems) => Problems::new(problems.iter().map(Problem::from).collect()),
-            Ok(_) => Problem::of_file("a field is duplicate, or a map stands where a list is expected").into(),
+            Ok(_) => {
+                Problem::of_file("a field is duplicate, or a map stands where a list is expected").into()
+            }
         }
     }
 

@@ -16,8 +16,8 @@ impl Plain {
     pub(crate) fn of(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Null,
-            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" | "yes" | "Yes" | "YES" | "no" | "No" | "NO"
-            | "on" | "On" | "ON" | "off" | "Off" | "OFF" => Self::Boolean,
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" | "yes" | "Yes" | "YES" | "no" | "No"
+            | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => Self::Boolean,
             _ if is_number(text) => Self::Number,
             _ => Self::String,
         }
@@ -43,7 +43,9 @@ fn is_number(text: &str) -> bool {
         }
     }
     if text.contains(':') {
-        return text.split(':').all(|part| all(part.split_once('.').map_or(part, |(whole, _)| whole), decimal));
+        return text
+            .split(':')
+            .all(|part| all(part.split_once('.').map_or(part, |(whole, _)| whole), decimal));
     }
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -69,15 +71,46 @@ mod tests {
             (
                 Plain::Number,
                 &[
-                    "0", "-1", "+7", "0123", "1_000", "0x1F", "0o17", "0b01", "1.5", ".5", "1.", "1e5", "1.5E-3",
-                    "12:30", "1:30:00.5", ".inf", "-.INF", ".nan",
+                    "0",
+                    "-1",
+                    "+7",
+                    "0123",
+                    "1_000",
+                    "0x1F",
+                    "0o17",
+                    "0b01",
+                    "1.5",
+                    ".5",
+                    "1.",
+                    "1e5",
+                    "1.5E-3",
+                    "12:30",
+                    "1:30:00.5",
+                    ".inf",
+                    "-.INF",
+                    ".nan",
                 ],
             ),
             (
                 Plain::String,
                 &[
-                    "a", "nope", "2026-10-01", "2026-10-01T00:00:00Z", "2026-q4", "1.2.3", "0x", "e5", "1e", "-", ".",
-                    "_", "12:", "a:b", "9f86d081884c7d65", "+", "é",
+                    "a",
+                    "nope",
+                    "2026-10-01",
+                    "2026-10-01T00:00:00Z",
+                    "2026-q4",
+                    "1.2.3",
+                    "0x",
+                    "e5",
+                    "1e",
+                    "-",
+                    ".",
+                    "_",
+                    "12:",
+                    "a:b",
+                    "9f86d081884c7d65",
+                    "+",
+                    "é",
                 ],
             ),
         ];

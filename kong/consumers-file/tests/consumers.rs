@@ -10,12 +10,22 @@ use mtls_policy::policy::{ConsumerConfig, MOST_PROBLEMS};
 #[test]
 fn yaml_and_json_have_the_same_consumers() {
     let files = [
-        format!("consumers:\n- username: ann\n  groups: [vets]\n  keys:\n  - {{id: '1', sha256: {ANN}}}\n- username: bob\n"),
-        format!(r#"{{"consumers":[{{"username":"ann","groups":["vets"],"keys":[{{"id":"1","sha256":"{ANN}"}}]}},{{"username":"bob"}}]}}"#),
-        format!("\n{{\"consumers\":\r\n\t[{{\"username\":\"ann\", \"groups\":[\"vets\"],\"keys\":[{{\"id\":\"1\",\"sha256\":\"{ANN}\"}}],\"id\":null}},{{\"username\":\"bob\",\"groups\":null,\"keys\":null}}]}}"),
+        format!(
+            "consumers:\n- username: ann\n  groups: [vets]\n  keys:\n  - {{id: '1', sha256: {ANN}}}\n- username: bob\n"
+        ),
+        format!(
+            r#"{{"consumers":[{{"username":"ann","groups":["vets"],"keys":[{{"id":"1","sha256":"{ANN}"}}]}},{{"username":"bob"}}]}}"#
+        ),
+        format!(
+            "\n{{\"consumers\":\r\n\t[{{\"username\":\"ann\", \"groups\":[\"vets\"],\"keys\":[{{\"id\":\"1\",\"sha256\":\"{ANN}\"}}],\"id\":null}},{{\"username\":\"bob\",\"groups\":null,\"keys\":null}}]}}"
+        ),
         // YAML in flow style is not JSON.
-        format!("{{consumers: [{{username: ann, groups: [vets], keys: [{{id: !!str 1, sha256: {ANN}}}]}}, {{username: bob}},]}} # end\n"),
-        format!("---\nconsumers:\n- username: \"\\u0061nn\"\n  groups:\n  - vets\n  keys:\n  - sha256: {ANN}\n    id: |-\n      1\n- username: 'bob'\n  id: ~\n  keys:\n...\n"),
+        format!(
+            "{{consumers: [{{username: ann, groups: [vets], keys: [{{id: !!str 1, sha256: {ANN}}}]}}, {{username: bob}},]}} # end\n"
+        ),
+        format!(
+            "---\nconsumers:\n- username: \"\\u0061nn\"\n  groups:\n  - vets\n  keys:\n  - sha256: {ANN}\n    id: |-\n      1\n- username: 'bob'\n  id: ~\n  keys:\n...\n"
+        ),
     ];
     for file in files {
         let content = content(&file);
@@ -46,7 +56,10 @@ fn a_map_or_null_where_a_list_belongs_is_an_error() {
             "line 1, column 42: consumers[0].groups: expected a list, got a map\n\
              line 1, column 52: consumers[0].keys: expected a list, got a map",
         ),
-        ("consumers:\n- username: ann\n  keys: {1: x}\n", "line 3, column 9: consumers[0].keys: expected a list, got a map"),
+        (
+            "consumers:\n- username: ann\n  keys: {1: x}\n",
+            "line 3, column 9: consumers[0].keys: expected a list, got a map",
+        ),
     ];
     for (file, expected) in rows {
         assert_eq!(problems(file), expected, "{file}");
@@ -140,7 +153,9 @@ fn json_problems_have_the_positions_of_their_values() {
 
 #[test]
 fn keys_that_are_not_strings_are_errors() {
-    for (key, kind) in [("true", "a boolean"), ("~", "null"), ("7", "a number"), ("[a]", "a list"), ("{a: b}", "a map")] {
+    for (key, kind) in
+        [("true", "a boolean"), ("~", "null"), ("7", "a number"), ("[a]", "a list"), ("{a: b}", "a map")]
+    {
         let file = format!("consumers:\n- username: ann\n  ? {key}\n  : x\n");
         let quote = if matches!(key, "true" | "7") { "; put it in quotes" } else { "" };
         let expected = format!(
@@ -217,15 +232,18 @@ fn deep_nesting_is_an_error_and_exhausts_no_stack() {
 
 #[test]
 fn text_that_is_neither_yaml_nor_json_is_an_error_that_quotes_nothing() {
-    for file in ["consumers: {", "consumers: [secret", "{\"consumers\":[{\"username\":\"secret\"", "consumers:\n\t- secret", "\"secret"] {
+    for file in [
+        "consumers: {",
+        "consumers: [secret",
+        "{\"consumers\":[{\"username\":\"secret\"",
+        "consumers:\n\t- secret",
+        "\"secret",
+    ] {
         let found = problems(file);
         assert!(found.contains("not valid"), "{file}: {found}");
         assert!(!found.contains("secret"), "{file}: {found}");
     }
-    assert_eq!(
-        problems("{\"consumers\": [}"),
-        "not valid JSON: expected value at line 1 column 16"
-    );
+    assert_eq!(problems("{\"consumers\": [}"), "not valid JSON: expected value at line 1 column 16");
 }
 
 #[test]
@@ -255,7 +273,10 @@ fn json_that_yaml_cannot_read_is_read_and_checked() {
         problems(invalid),
         "consumers[0].keys[0].sha256: has to be the key's SHA-256 as 64 hexadecimal digits"
     );
-    for twice in [r#"{"consumers":[{"username":"\ud83d\udc15","keys":{}}]}"#, r#"{"consumers":[{"username":"\ud83d\udc15","username":"a"}]}"#] {
+    for twice in [
+        r#"{"consumers":[{"username":"\ud83d\udc15","keys":{}}]}"#,
+        r#"{"consumers":[{"username":"\ud83d\udc15","username":"a"}]}"#,
+    ] {
         assert_eq!(problems(twice), "a field is duplicate, or a map stands where a list is expected");
     }
 }

@@ -1,7 +1,7 @@
 //! A consumers file, read again when it changes: in a thread of its own, so that no request waits for it.
 
-use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -97,9 +97,10 @@ fn guarded(decision: &mut Decision, decide: impl FnOnce(&mut Decision)) -> u16 {
 /// # Safety
 /// As for [`mtls_policy_decide`].
 unsafe fn decide(policy: Option<&Policy>, request: Option<&Request>, decision: &mut Decision) {
-    let (Some(policy), Some(request)) = (policy.and_then(Policy::valid), request) else {
+    let (Some(policy), Some(request)) = (policy, request) else {
         return decision.refuse(&policy::Refusal::NO_POLICY);
     };
+    let Some(policy) = policy.valid() else { return decision.refuse(&policy.rejection()) };
     let path_len = usize::try_from(request.path.len).unwrap_or_default();
     let mut store = Store::default();
     let decide = |request: policy::Request<'_, _>| match policy.decide(request) {
@@ -114,8 +115,9 @@ unsafe fn decide(policy: Option<&Policy>, request: Option<&Request>, decision: &
     }
 }
 
-/// What the rules say of whom `established` names, who was let in before, about a request that has changed since. Of the
-/// decision only what refuses and the certificate is said.
+/// Evaluates only the rules of a policy, of whatever authentication, for the consumer in `established`: that, or the
+/// request, has changed since the decision. The decision holds the certificate, or a rejection; nothing else of it is
+/// set. `established` without any field is a request without a consumer; null is a rejection.
 ///
 /// # Safety
 /// As for [`mtls_policy_decide`].
@@ -135,9 +137,10 @@ pub unsafe extern "C" fn mtls_policy_reselect(
 /// # Safety
 /// As for [`mtls_policy_decide`].
 unsafe fn reselect(policy: Option<&Policy>, request: Option<&Request>, decision: &mut Decision) {
-    let (Some(policy), Some(request)) = (policy.and_then(Policy::valid), request) else {
+    let (Some(policy), Some(request)) = (policy, request) else {
         return decision.refuse(&policy::Refusal::NO_POLICY);
     };
+    let Some(policy) = policy.valid() else { return decision.refuse(&policy.rejection()) };
     let mut store = Store::default();
     let reselect = |request: policy::Request<'_, _>| {
         let Some(who) = request.established else { return decision.refuse(&policy::Refusal::NO_POLICY) };

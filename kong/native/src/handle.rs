@@ -17,8 +17,11 @@ pub struct Wants {
     pub query: bool,
     /// The body's fields under the names of the keys.
     pub body: bool,
-    /// Whom the gateway's own authentication has established.
+    /// The consumer that the gateway's own authentication has established; there is no other.
     pub established: bool,
+    /// The consumer that was established with a credential before this plugin runs, if there is one: it is kept. The
+    /// policy has `authentication: api_key` and `anonymous`.
+    pub anonymous: bool,
 }
 
 impl Policy {
@@ -56,6 +59,14 @@ impl Policy {
         problems(&self.0)
     }
 
+    /// How each request is rejected under a policy that is not valid.
+    pub(crate) fn rejection(&self) -> policy::Refusal<'_> {
+        match self.0.as_ref().err().and_then(|problems| problems.lines().next()) {
+            Some(problem) => policy::Refusal::invalid_policy(problem),
+            None => policy::Refusal::NO_POLICY,
+        }
+    }
+
     pub(crate) fn wants(&self) -> Wants {
         let Some(policy) = self.valid() else { return Wants::default() };
         let wants = policy.wants();
@@ -66,6 +77,7 @@ impl Policy {
             query: wants.query,
             body: wants.body,
             established: policy.asks_the_gateway(),
+            anonymous: policy.keeps_established(),
         }
     }
 }

@@ -19,7 +19,8 @@ pub struct Request {
     pub headers_len: usize,
     pub body: *const Field,
     pub body_len: usize,
-    /// Null: the gateway's own authentication has established nobody.
+    /// The consumer that the gateway's own authentication has established; null: none. A policy that wants `anonymous`
+    /// keeps it: there it may be set only where a credential was established too.
     pub established: *const Established,
     /// Seconds since 1970.
     pub now: i64,

@@ -70,7 +70,8 @@ mod tests {
         let blocked = receiver.recv().unwrap();
         assert_eq!(mask("thread-self"), before);
         // Not SIGKILL, SIGSTOP, and the two that the C library keeps for itself.
-        let signals = [libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP, libc::SIGUSR1, libc::SIGCHLD, libc::SIGALRM];
+        let signals =
+            [libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP, libc::SIGUSR1, libc::SIGCHLD, libc::SIGALRM];
         for signal in signals {
             assert_ne!(blocked & (1 << (signal - 1)), 0, "{signal}");
         }

@@ -185,6 +185,59 @@ fn rules_are_asked_again_about_a_request_that_has_changed() {
 }
 
 #[test]
+fn rules_select_for_any_consumer_under_every_policy() {
+    let rules = r#""client_certificate":"c","rules":[{"match":{"consumers":["eve"]},"deny":{"status":451,"message":"not you"}},
+        {"match":{"groups":["vets"]},"client_certificate":"vet"}]"#;
+    let people = r#""consumers":[{"username":"eve"},{"username":"ann","groups":["vets"]}]"#;
+    let policies = [
+        format!(r#"{{"authentication":"gateway",{rules}}}"#),
+        format!("{{{people},{rules}}}"),
+        format!(r#"{{"anonymous":"guest",{people},{rules}}}"#),
+    ];
+    let named = |name: &'static str, groups: &'static str| Established {
+        username: text(name.as_bytes()),
+        groups: text(groups.as_bytes()),
+        ..established()
+    };
+    for document in &policies {
+        let policy = Handle::compile(document);
+        assert_eq!(policy.problems(), None);
+        let again = |who: Established| {
+            let request = Request { established: &raw const who, ..request(&[]) };
+            let mut decision = decision(&mut []);
+            let status = unsafe { mtls_policy_reselect(policy.0, &raw const request, &raw mut decision) };
+            (status, read(decision.certificate), read(decision.message).filter(|_| status != 0))
+        };
+        let selected = |name: &str| (0, Some(name.to_owned()), None);
+        assert_eq!(again(named("eve", "")), (451, None, Some("not you".to_owned())), "{document}");
+        assert_eq!(again(named("a stranger", "vets")), selected("vet"), "{document}");
+        assert_eq!(again(established()), selected("c"), "{document}");
+    }
+}
+
+#[test]
+fn a_policy_with_anonymous_says_that_it_keeps_an_established_consumer() {
+    let rows = [
+        ("{}", (false, false)),
+        (r#"{"anonymous":"guest"}"#, (false, true)),
+        (r#"{"authentication":"gateway"}"#, (true, false)),
+    ];
+    for (document, expected) in rows {
+        let policy = Handle::compile(document);
+        let wants = unsafe { mtls_policy_wants(policy.0) };
+        assert_eq!((wants.established, wants.anonymous), expected, "{document}");
+    }
+}
+
+#[test]
+fn an_invalid_policy_rejects_with_its_first_problem_as_the_reason() {
+    let policy = Handle::compile(r#"{"key_nmaes":[],"realm":7}"#);
+    let said = decide(policy.0, &request(&[]), 0, |decision| (read(decision.message), read(decision.reason)));
+    let reason = "the policy is invalid: realm: has to be a string, is a number";
+    assert_eq!(said, (Some("No valid policy".to_owned()), Some(reason.to_owned())));
+}
+
+#[test]
 fn a_refusals_words_are_escaped_in_the_clients_format() {
     let said = r#"say "please" & <WAIT>"#;
     let answer = |headers: &[(&str, &str)], http2: bool| {

@@ -1,4 +1,4 @@
---- As whom a request passes, as Kong sees it.
+--- The consumer of a decision, as Kong's plugins see it.
 
 
 local native = require "kong.plugins.mtls-policy.native"
@@ -16,13 +16,25 @@ local text = native.text
 local ANONYMOUS = 2
 
 
--- Kong's plugins tell consumers apart by id. One that Kong has no entity for gets one that is its own, and always the
--- same: a UUID of version 3 (RFC 9562, section 5.3) of its name.
-local function id_of(username)
-  local hex = ngx.md5("mtls-policy consumer " .. username)
+-- A UUID of version 3 (RFC 9562, section 5.3) of a name.
+local function uuid_of(name)
+  local hex = ngx.md5(name)
   local variant = sub("89ab", tonumber(sub(hex, 17, 17), 16) % 4 + 1, tonumber(sub(hex, 17, 17), 16) % 4 + 1)
   return fmt("%s-%s-3%s-%s%s-%s", sub(hex, 1, 8), sub(hex, 9, 12), sub(hex, 14, 16), variant, sub(hex, 18, 20),
              sub(hex, 21, 32))
+end
+
+
+-- Kong's plugins tell consumers and credentials apart by their ids. A consumer for which Kong has no entity gets an
+-- id that is always the same.
+local function consumer_id_of(username)
+  return uuid_of("mtls-policy consumer " .. username)
+end
+
+
+-- The id of a key is unique within its consumer only.
+local function credential_id_of(consumer_id, key_id)
+  return uuid_of("mtls-policy key " .. consumer_id .. " " .. key_id)
 end
 
 
@@ -38,24 +50,33 @@ end
 
 
 local function new(decision)
-  local username, id, credential = text(decision.username), text(decision.id), text(decision.credential)
+  local username, id, key_id = text(decision.username), text(decision.id), text(decision.credential)
   local custom_id = text(decision.custom_id)
-  local consumer = { id = id or id_of(username), username = username, custom_id = custom_id }
+  local consumer = { id = id or consumer_id_of(username), username = username, custom_id = custom_id }
+  local credential
+  if decision.caller ~= ANONYMOUS then
+    credential = {
+      id = credential_id_of(consumer.id, key_id or ""),
+      consumer = { id = consumer.id },
+      consumer_id = consumer.id,
+    }
+  end
+
   return {
-    -- for the headers, in the order of the decision's `set`
-    said = { id, custom_id, username, credential, "true" },
+    -- values of the identity headers, in the order of the decision's `set`
+    headers = { id, custom_id, username, key_id, "true" },
     username = username,
     consumer = consumer,
-    credential = decision.caller ~= ANONYMOUS and { id = credential, consumer = { id = consumer.id } } or nil,
+    credential = credential,
     groups = lines(text(decision.groups)),
-    -- for asking the rules again
+    -- for evaluating the rules again
     established = { username = username, groups = text(decision.groups) },
     cache_key = kong.db.consumers:cache_key(username),
   }
 end
 
 
---- Who a decision lets pass, made once for each of the policy's keys.
+--- The consumer of a decision, made once for each of the policy's keys.
 -- @tparam table policy
 -- @tparam cdata decision
 -- @treturn table|nil
@@ -80,9 +101,9 @@ local function load_consumer(username)
 end
 
 
---- Tell Kong who is asking: its own consumer of that name, if there is one. May yield.
+--- Set the request's consumer: Kong's own of that name, if there is one. May yield.
 -- @tparam table caller
--- @treturn boolean|nil
+-- @treturn table|nil the consumer
 -- @treturn nil|string
 local function authenticate(caller)
   local consumer, err = kong.cache:get(caller.cache_key, nil, load_consumer, caller.username)
@@ -91,12 +112,12 @@ local function authenticate(caller)
   end
 
   if caller.groups then
-    local shared = kong.ctx.shared
-    shared.authenticated_groups = caller.groups
+    kong.ctx.shared.authenticated_groups = caller.groups
   end
 
-  kong.client.authenticate(consumer or caller.consumer, caller.credential)
-  return true
+  consumer = consumer or caller.consumer
+  kong.client.authenticate(consumer, caller.credential)
+  return consumer
 end
 
 

@@ -20,6 +20,7 @@ typedef struct {
   bool query;
   bool body;
   bool established;
+  bool anonymous;
 } mtls_policy_wanted;
 
 typedef struct {

@@ -7,7 +7,7 @@ return {
   type = "record",
   fields = {
     { anonymous = {
-      description = "Username of the consumer that stands for requests without a valid key. Default: they are refused.",
+      description = "Username of the consumer for requests without a valid key. A consumer that another plugin of Kong's has\nestablished with a credential is kept. Default: requests without a valid key are rejected.",
       type = "string",
       len_min = 0,
     } },
@@ -41,7 +41,7 @@ return {
             },
           } },
           { id = {
-            description = "Sent upstream as X-Consumer-ID.",
+            description = "A UUID, unique; sent upstream as X-Consumer-ID.",
             type = "string",
             len_min = 0,
           } },

@@ -11,6 +11,15 @@ local setmetatable = setmetatable
 local type = type
 
 
+local KEY_DEFAULTS = {
+  key_in_header = true,
+  key_in_query = true,
+  key_in_body = false,
+  hide_credentials = false,
+  run_on_preflight = true,
+}
+
+
 -- JSON has two kinds of empty table, and Lua has one: which it is, the schema says. What the schema does not know is
 -- left for the core to complain about.
 local function shaped(value, field)
@@ -42,9 +51,28 @@ local function shaped(value, field)
 end
 
 
---- A plugin config. Kong keeps fields of its own in it.
+-- Kong fills in defaults of the fields about API keys, which have no meaning with `authentication: gateway`.
+local function without_key_defaults(own)
+  if own.authentication ~= "gateway" then
+    return
+  end
+
+  for name, default in pairs(KEY_DEFAULTS) do
+    if own[name] == default then
+      own[name] = nil
+    end
+  end
+
+  local names = own.key_names
+  if type(names) == "table" and #names == 1 and names[1] == "apikey" then
+    own.key_names = nil
+  end
+end
+
+
+--- Returns a plugin config as a policy document. Kong keeps fields of its own in it.
 -- @tparam table conf
--- @treturn string
+-- @treturn string JSON
 local function policy(conf)
   local own = {}
   for _, each in ipairs(config.fields) do
@@ -53,10 +81,22 @@ local function policy(conf)
     end
   end
 
+  without_key_defaults(own)
   return cjson.encode(shaped(own, config))
+end
+
+
+--- Detach the long lists of a config that is compiled.
+--
+-- Kong limitation: for each request Kong walks through the whole config of each plugin, looking for references to
+-- vaults (kong.vault.update, seen in 3.4 to 3.10). A policy with thousands of consumers would cost each request as
+-- much time as there are consumers. The table is the plugins iterator's own; what the Admin API shows is not affected.
+local function detach_lists(conf)
+  conf.consumers, conf.rules = nil, nil
 end
 
 
 return {
   policy = policy,
+  detach_lists = detach_lists,
 }

@@ -1,16 +1,27 @@
---- Decisions, carried out.
+--- Decisions of the native library, carried out.
+--
+-- Multiple authentication follows Kong's key-auth (kong/plugins/key-auth/handler.lua, 3.9.3). With `anonymous`, a
+-- request that another plugin has authenticated keeps its consumer (logical OR); without, it always needs a key
+-- (logical AND). When the last plugin has run, the rules are evaluated for the consumer that the request has then.
 
 
+local body = require "kong.plugins.mtls-policy.body"
 local caller = require "kong.plugins.mtls-policy.caller"
+local connection = require "kong.plugins.upstream-mtls.connection"
+local consumer = require "kong.plugins.upstream-mtls.consumer"
+local decision = require "kong.plugins.upstream-mtls.decision"
 local headers = require "kong.plugins.mtls-policy.headers"
 local request = require "kong.plugins.mtls-policy.request"
 
 
 local kong = kong
-local ipairs = ipairs
-local pcall = pcall
+local ngx = ngx
 local require = require
 local find = string.find
+local gmatch = string.gmatch
+local gsub = string.gsub
+local match = string.match
+local concat = table.concat
 local text = request.text
 local decide = request.decide
 local is_as_seen = request.is_as_seen
@@ -20,23 +31,14 @@ local seen = request.seen
 
 local NO_POLICY = "No valid policy"
 local NO_CERTIFICATE = "No client certificate in force"
-local NOBODY = {}
+local NO_CONSUMER = "Consumer cannot be read"
 
 
--- Why requests cannot be looked at again after the last plugin, or nil.
-local no_second_look = "it has not been prepared"
+-- What presents certificates to upstreams, where it is loaded.
+local presents = kong.configuration.loaded_plugins["upstream-mtls"] ~= nil
 
 
--- What takes certificates to upstreams, where it is loaded.
-local choice, presentation, who
-if kong.configuration.loaded_plugins["upstream-mtls"] then
-  choice = require "kong.plugins.upstream-mtls.choice"
-  presentation = require "kong.plugins.upstream-mtls.presentation"
-  who = require "kong.plugins.upstream-mtls.consumer"
-end
-
-
-local function refuse(status, message, reason, challenge)
+local function reject(status, message, reason, challenge)
   if status == 503 then
     kong.log.err("503: ", reason)
   else
@@ -47,217 +49,267 @@ local function refuse(status, message, reason, challenge)
 end
 
 
--- As kong.response.error, which puts a message in as it is: one with quotes would break the JSON around it.
-local function refuse_with_words(status, message, reason)
-  local body, content_type = request.answer(message)
-  if not body then
-    return refuse(status, message, reason)
+-- kong.response.error inserts a message as it is: one with quotes would break the JSON around it.
+local function reject_with_words(status, message, reason)
+  local content, content_type = request.answer(message)
+  if not content then
+    return reject(status, message, reason)
   end
 
   kong.log.info(status, ": ", reason)
-  return kong.response.exit(status, body, { ["Content-Type"] = content_type })
+  return kong.response.exit(status, content, { ["Content-Type"] = content_type })
 end
 
 
-local function refuse_as_decided(status, decision)
-  if not status then
-    return refuse(503, NO_POLICY, decision)
-  end
-
-  local message = text(decision.message)
-  if find(message, '["\\&<>]') then
-    return refuse_with_words(status, message, text(decision.reason))
-  end
-
-  return refuse(status, message, text(decision.reason), text(decision.challenge))
-end
-
-
-local function read_body()
-  local body, err = kong.request.get_body()
-  if err then
-    kong.log.info("the body holds no key: ", err)
-  end
-
-  return body
-end
-
-
-local function hide_in_body(body, names)
-  if not body then
+-- Log plugins print the request's URI and query as the client sent them.
+local function redact_query(query)
+  if query == ngx.var.args or query == "" and not ngx.var.args then
     return
   end
 
-  local hidden
-  for _, name in ipairs(names) do
-    hidden = hidden or body[name] ~= nil
-    body[name] = nil
+  local uri = gsub(ngx.var.request_uri, "%?.*", "")
+  if query ~= "" then
+    uri = uri .. "?" .. query
   end
 
-  if hidden then
-    kong.service.request.set_body(body)
-  end
+  local log = kong.log
+  log.set_serialize_value("request.uri", uri)
+  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
+                          kong.request.get_port() .. uri)
+  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
 end
 
 
+-- The query of a rejected request without API keys, whether or not they are looked for there.
+local function without_keys(policy)
+  local kept = {}
+  for pair in gmatch(ngx.var.args or "", "[^&]+") do
+    local name = ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))
+    if not policy.is_key_name[name] then
+      kept[#kept + 1] = pair
+    end
+  end
+
+  return concat(kept, "&")
+end
+
+
+local function reject_as_decided(policy, status, decided)
+  if policy.hides_keys then
+    redact_query(without_keys(policy))
+  end
+
+  if not status then
+    return reject(503, NO_POLICY, decided)
+  end
+
+  local message = text(decided.message)
+  if find(message, '["\\&<>]') then
+    return reject_with_words(status, message, text(decided.reason))
+  end
+
+  return reject(status, message, text(decided.reason), text(decided.challenge))
+end
+
+
+-- The consumer that Kong's authentication plugins have established.
 local function established(ctx)
-  local _, groups_err = who.field(ctx, "groups")
-  if groups_err then
-    return nil, groups_err
+  local groups, err = consumer.field(ctx, "groups")
+  if err then
+    return nil, err
   end
 
   return {
-    id = who.field(ctx, "id"),
-    username = who.field(ctx, "username"),
-    custom_id = who.field(ctx, "custom_id"),
-    credential = who.field(ctx, "credential"),
-    groups = who.field(ctx, "groups"),
+    id = consumer.field(ctx, "id"),
+    username = consumer.field(ctx, "username"),
+    custom_id = consumer.field(ctx, "custom_id"),
+    credential = consumer.field(ctx, "credential"),
+    groups = groups,
   }
 end
 
 
--- Rules are about what the upstream will receive, and plugins that run later may change that.
-local function remember(ctx, policy, as_whom, certificate)
+-- Rules are about what the upstream will receive, and for whom; plugins that run later may change both.
+local function remember(ctx, policy, who, certificate)
   ctx.mtls_policy = policy
-  ctx.mtls_policy_who = as_whom
+  ctx.mtls_policy_who = who
   ctx.mtls_policy_certificate = certificate
   ctx.mtls_policy_method, ctx.mtls_policy_path = seen(policy.wants)
 end
 
 
-local function carry_out(ctx, policy, decision, body, consumer)
-  -- Everything is read of the decision before anything may yield.
-  local certificate, query = text(decision.certificate), text(decision.query)
-  local asking = caller.of(policy, decision)
-  if certificate and not choice then
-    return refuse(503, NO_CERTIFICATE, "the plugin upstream-mtls is not loaded: name it in kong.conf's `plugins`")
+local NOBODY = {}
+
+
+-- @tparam table|nil content the body as body.lua has read it
+-- @tparam table|nil rejection `status` and `reason` with which a body is rejected that cannot be read
+-- @tparam table|nil who the established consumer, if the decision was made for one
+local function carry_out(ctx, policy, decided, content, rejection, who)
+  -- Everything is read from the decision before anything may yield.
+  local certificate, query = text(decided.certificate), text(decided.query)
+  local holder = caller.of(policy, decided)
+  if certificate and not presents then
+    return reject(503, NO_CERTIFICATE, "the plugin upstream-mtls is not loaded: add it to `plugins` in kong.conf")
   end
 
-  local wants = policy.wants
-  if wants.path or wants.method then
-    if no_second_look then
-      return refuse(503, NO_POLICY, "its rules cannot be held against what the upstream will receive: " ..
-                    no_second_look)
-    end
-
-    remember(ctx, policy, asking and asking.established or consumer or NOBODY, certificate)
+  if decided.hide_in_body and rejection then
+    return reject(rejection.status, "The request body cannot be read", rejection.reason)
   end
 
-  headers.edit(ctx, decision, asking and asking.said or consumer and consumer.said)
+  remember(ctx, policy, holder and holder.established or who or NOBODY, certificate)
+  headers.edit(ctx, decided, holder and holder.headers or who and who.headers)
+  if decided.hide_in_body and content then
+    body.hide(content, policy.key_names)
+  end
+
   if query then
+    redact_query(query)
     kong.service.request.set_raw_query(query)
   end
 
-  if decision.hide_in_body then
-    hide_in_body(body, policy.key_names)
+  if holder then
+    local authenticated, err = caller.authenticate(holder)
+    if not authenticated then
+      return reject(503, NO_CONSUMER, "the consumer cannot be read from Kong's database: " .. err)
+    end
+
+    ctx.mtls_policy_groups = holder.groups
   end
 
-  if certificate then
-    choice.choose(ctx, certificate)
-  end
+  ctx.mtls_policy_consumer = kong.client.get_consumer()
+  decision.allow(ctx, certificate)
+end
 
-  if asking then
-    local ok, err = caller.authenticate(asking)
-    if not ok then
-      return refuse(503, NO_POLICY, "Kong's consumer cannot be read: " .. err)
+
+local function decide_by_key(ctx, policy)
+  local content, rejection
+  if policy.wants.body then
+    local status, reason
+    content, status, reason = body.read()
+    if status then
+      kong.log.info("no API key can be read from the body: ", reason)
+      rejection = { status = status, reason = reason }
     end
   end
-end
 
-
-local function enforce_now(ctx, policy)
-  local body = policy.wants.body and read_body() or nil
-  local status, decision = decide(policy, body)
+  local status, decided = decide(policy, content and content.fields)
   if status ~= 0 then
-    return refuse_as_decided(status, decision)
+    return reject_as_decided(policy, status, decided)
   end
 
-  return carry_out(ctx, policy, decision, body)
+  return carry_out(ctx, policy, decided, content, rejection)
 end
 
 
-local function enforce_on_established(ctx, policy)
-  local consumer, err = established(ctx)
-  if not consumer then
-    return refuse(503, NO_POLICY, "the consumer's groups cannot be read: " .. err)
+--- Decide for the consumer that other plugins have established. May yield.
+-- @tparam table ctx the request's ngx.ctx
+-- @tparam table policy
+local function decide_for_established(ctx, policy)
+  local who, err = established(ctx)
+  if not who then
+    return reject(503, NO_POLICY, "the consumer's groups cannot be read: " .. err)
   end
 
-  local status, decision = decide(policy, nil, consumer)
+  local content, rejection
+  if policy.wants.body then
+    local status, reason
+    content, status, reason = body.read()
+    rejection = status and { status = status, reason = reason } or nil
+  end
+
+  local status, decided = decide(policy, content and content.fields, who)
   if status ~= 0 then
-    return refuse_as_decided(status, decision)
+    return reject_as_decided(policy, status, decided)
   end
 
-  consumer.said = { consumer.id, consumer.custom_id, consumer.username, consumer.credential, "true" }
-  return carry_out(ctx, policy, decision, nil, consumer)
+  who.headers = { who.id, who.custom_id, who.username, who.credential, "true" }
+  return carry_out(ctx, policy, decided, content, rejection, who)
 end
 
 
--- Other plugins are to say who is asking, and most of them have not run yet. A function of its own: LuaJIT compiles
--- none that makes a closure, also for the requests for which it makes none.
-local function enforce_later(ctx, policy)
-  return choice.defer(ctx, function()
-    return enforce_on_established(ctx, policy)
-  end)
-end
-
-
---- Let the current request pass as its policy says, or refuse it.
+--- Decide on the current request as its policy says: allow it, reject it, or defer the decision until the
+-- authentication plugins have run. May yield.
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam table policy
 local function enforce(ctx, policy)
-  if not policy.wants.established then
-    return enforce_now(ctx, policy)
+  local wants = policy.wants
+  if wants.established then
+    return decision.defer(ctx, policy)
   end
 
-  if not choice then
-    return refuse(503, NO_POLICY, "authentication: gateway needs the plugin upstream-mtls: name it in " ..
-                  "kong.conf's `plugins`")
+  if wants.anonymous and kong.client.get_credential() then
+    return decide_for_established(ctx, policy)
   end
 
-  return enforce_later(ctx, policy)
+  return decide_by_key(ctx, policy)
 end
 
 
--- The last plugin has run.
-local function look_again(ctx)
+-- The consumer that the request has now, if another plugin has authenticated it after the decision.
+local function newly_established(ctx)
+  local shared = kong.ctx.shared
+  if ctx.mtls_policy_groups and shared.authenticated_groups == ctx.mtls_policy_groups then
+    -- they are the former consumer's
+    shared.authenticated_groups = nil
+  end
+
+  consumer.forget(ctx)
+  return established(ctx)
+end
+
+
+-- Evaluate the rules again, if a plugin has changed the request or its consumer after the decision.
+local function decide_again(ctx)
   local policy = ctx.mtls_policy
-  if not policy or is_as_seen(policy.wants, ctx.mtls_policy_method, ctx.mtls_policy_path) then
+  if not policy then
     return
   end
 
-  local status, decision = reselect(policy, ctx.mtls_policy_who)
-  if status ~= 0 then
-    return refuse_as_decided(status, decision)
+  local who = ctx.mtls_policy_who
+  local is_same = kong.client.get_consumer() == ctx.mtls_policy_consumer
+  if is_same and is_as_seen(policy.wants, ctx.mtls_policy_method, ctx.mtls_policy_path) then
+    return
   end
 
-  local certificate = text(decision.certificate)
+  if not is_same then
+    local err
+    who, err = newly_established(ctx)
+    if not who then
+      return reject(503, NO_POLICY, "the consumer's groups cannot be read: " .. err)
+    end
+  end
+
+  local status, decided = reselect(policy, who)
+  if status ~= 0 then
+    return reject_as_decided(policy, status, decided)
+  end
+
+  local certificate = text(decided.certificate)
   if certificate == ctx.mtls_policy_certificate then
     return
   end
 
   local ok, err
-  if certificate and presentation then
-    ok, err = presentation.select(ctx, certificate)
+  if certificate and presents then
+    ok, err = connection.select(ctx, certificate)
   else
-    err = "a plugin has changed the request after a certificate was chosen for it, and now none would be"
+    err = "a plugin has changed the request after a client certificate was selected for it, and now none would be"
   end
 
   if not ok then
-    return refuse(503, NO_CERTIFICATE, err)
+    return reject(503, NO_CERTIFICATE, err)
   end
 end
 
 
---- Make it possible to look at requests again after the last plugin. Once, when a worker starts.
+--- Evaluate rules again after the last plugin. Once, when a worker starts.
 local function prepare()
-  local ok, err = pcall(function()
-    require("kong.plugins.upstream-mtls.internals").after_plugins(look_again)
-  end)
-  no_second_look = not ok and err or nil
+  require("kong.plugins.upstream-mtls.patches.access_end").add(decide_again)
 end
 
 
 return {
   prepare = prepare,
   enforce = enforce,
+  decide_for_established = decide_for_established,
 }

@@ -1,10 +1,9 @@
---- The plugin's configs, compiled: once for each change, in each worker.
+--- The plugin's configs, compiled: a policy for each plugin entity, once for each change, in each worker.
 
 
 local consumers = require "kong.plugins.mtls-policy.consumers"
 local document = require "kong.plugins.mtls-policy.document"
 local native = require "kong.plugins.mtls-policy.native"
-local resty_sha256 = require "resty.sha256"
 
 
 local kong = kong
@@ -12,10 +11,11 @@ local ngx = ngx
 local ipairs = ipairs
 local pairs = pairs
 local setmetatable = setmetatable
+local fmt = string.format
 local collectgarbage = collectgarbage
 
 
--- Kilobytes by which the collector is helped on after a change, and seconds between two helps.
+-- Kilobytes of each step of the garbage collector after a change, and seconds between two steps.
 local STEP = 2048
 local STEP_INTERVAL = 0.02
 local CYCLES = 3
@@ -24,30 +24,28 @@ local CYCLES = 3
 local DEFAULT_KEY_NAMES = { "apikey" }
 
 
--- By config. Kong hands the very table that it configured to every request, and drops it with the config; so an entry
--- must not refer to it. An entry: `policy`, in force, which is `last_good` too unless it never was; `file` and
--- `document`, from which to compile it again when a consumers file changes; `key_names`; `plugin_id`.
-local entries = setmetatable({}, { __mode = "k" })
+-- An entry: `document`, the policy as JSON; `file`, its consumers file or nil; `policy`, the one in use; `is_valid`,
+-- whether that is a valid one; `key_names`; `scope`, where its plugin entity applies.
+--
+-- By the ids of plugin entities, for the last known good policies. Replaced as a whole when Kong loads its plugins,
+-- so that nothing outlives its entity.
+local entries = {}
 
 
--- What is in force, by plugin and what it was compiled from: a config that has not changed is not compiled again. And
--- by plugin alone, so that the last good one outlives a change that is not. Weak: entries keep them. No two plugins
--- share one: they may be of two workspaces, whose consumers of one name are two.
-local by_document = setmetatable({}, { __mode = "v" })
-local by_plugin = setmetatable({}, { __mode = "v" })
+-- By config. Kong passes the table that it announced to every request, and drops it with the config; so an entry must
+-- not refer to it.
+local by_conf = setmetatable({}, { __mode = "k" })
 
 
-local function digest(text)
-  local sha256 = resty_sha256:new()
-  sha256:update(text)
-  return sha256:final()
-end
-
-
---- @treturn table `handle`; `wants`, what it looks at; `key_names`; `callers`, what Kong makes of its consumers, by
--- their numbers
-local function new(handle, key_names)
+-- @treturn table `handle`; `wants`, which parts of a request it reads; `key_names`, and the same as keys of
+-- `is_key_name`; `hides_keys`; `callers`, Kong's objects for its consumers, by their numbers
+local function new_policy(handle, entry)
   local wanted = native.C.mtls_policy_wants(handle)
+  local is_key_name = {}
+  for _, name in ipairs(entry.key_names) do
+    is_key_name[name] = true
+  end
+
   return {
     handle = handle,
     wants = {
@@ -57,72 +55,80 @@ local function new(handle, key_names)
       query = wanted.query,
       body = wanted.body,
       established = wanted.established,
+      anonymous = wanted.anonymous,
     },
-    key_names = key_names,
+    key_names = entry.key_names,
+    is_key_name = is_key_name,
+    hides_keys = entry.hides_keys,
     callers = {},
   }
 end
 
 
-local function compile(text, entry)
-  local of_file = entry.file and entry.file.active
-  local key = (entry.plugin_id or "") .. digest(text)
-  local known = not entry.file and by_document[key]
-  if known then
-    return known
-  end
-
-  local handle, problems = native.compile(text, of_file)
-  local policy = new(handle, entry.key_names)
-  if problems then
-    return policy, problems
-  end
-
-  if not entry.file then
-    by_document[key] = policy
-  end
-
-  return policy
+-- A last known good policy stays with its plugin entity, route and service.
+local function scope_of(conf)
+  return fmt("%s:%s:%s", conf.route_id or "", conf.service_id or "", conf.__ws_id or "")
 end
 
 
-local function take_over(entry, text)
-  local policy, problems = compile(text, entry)
-  if problems then
-    local last = entry.last_good or entry.plugin_id and by_plugin[entry.plugin_id]
-    kong.log.err("the policy is not valid: ", problems, last and " (the last good one stays in force)" or "")
-    entry.policy, entry.last_good = last or policy, last
+local function reuse_unchanged(entry, previous)
+  if previous.is_valid and previous.document == entry.document and previous.file == entry.file and not entry.file then
+    entry.policy, entry.is_valid = previous.policy, true
+    return true
+  end
+end
+
+
+-- Compile an entry's policy. An invalid one rejects all requests, unless the last known good one stays in use.
+local function update(entry, last_good)
+  local file = entry.file
+  if file and not file.active and file.loading and last_good then
+    entry.policy, entry.is_valid = last_good, true
     return
   end
 
-  entry.policy, entry.last_good = policy, policy
-  if entry.plugin_id then
-    by_plugin[entry.plugin_id] = policy
+  -- The last known good content of a file belongs to the policies that have used it.
+  local is_usable = file and (not file.last_error or last_good)
+  local handle, problems = native.compile(entry.document, is_usable and file.active or nil)
+  if not problems then
+    entry.policy, entry.is_valid = new_policy(handle, entry), true
+    return
   end
+
+  if not (file and file.loading) then
+    kong.log.err("invalid policy", last_good and ", the last known good one stays in use: " or ", its requests are " ..
+                 "rejected with status 503: ", problems)
+  end
+
+  entry.policy = last_good or new_policy(handle, entry)
+  entry.is_valid = last_good ~= nil
 end
 
 
-local function build(conf)
-  local text = document.policy(conf)
+local function compile(conf, previous)
   local path = conf.consumers_file
   local entry = {
-    plugin_id = conf.__plugin_id,
+    scope = scope_of(conf),
+    document = document.policy(conf),
     file = path and consumers.file(path) or nil,
-    document = path and text or nil,
     key_names = conf.key_names or DEFAULT_KEY_NAMES,
+    hides_keys = conf.hide_credentials == true,
   }
-  take_over(entry, text)
 
-  -- For each request Kong walks through the whole config, looking for references to vaults.
-  conf.consumers, conf.rules = nil, nil
-  entries[conf] = entry
+  previous = previous and previous.scope == entry.scope and previous or nil
+  if not previous or not reuse_unchanged(entry, previous) then
+    update(entry, previous and previous.is_valid and previous.policy or nil)
+  end
+
+  document.detach_lists(conf)
+  by_conf[conf] = entry
   return entry
 end
 
 
--- The collector does not know how large a policy is, and an idle worker makes no garbage that would get it going. In
+-- The collector does not know how large a policy is, and an idle worker makes no garbage that would start it. In
 -- steps, which delay no request for long.
-local function give_back(cycles)
+local function collect_garbage(cycles)
   ngx.timer.at(STEP_INTERVAL, function(premature)
     if premature then
       return
@@ -133,41 +139,53 @@ local function give_back(cycles)
     end
 
     if cycles > 0 then
-      give_back(cycles)
+      collect_garbage(cycles)
     end
   end)
 end
 
 
---- The policy of a config. Kong 3.4 announces no configs: there it is compiled for the first request.
+--- The policy of a config. Kong 3.4 and 3.5 announce no configs: there it is compiled for the first request.
 local function of(conf)
-  return (entries[conf] or build(conf)).policy
-end
-
-
---- Take over the configs that are about to be in force.
--- @tparam {table,...}|nil configs
-local function configure(configs)
-  for _, conf in ipairs(configs or {}) do
-    if not entries[conf] then
-      build(conf)
-    end
+  local entry = by_conf[conf]
+  if not entry then
+    entry = compile(conf, entries[conf.__plugin_id])
+    entries[conf.__plugin_id] = entry
   end
 
-  give_back(CYCLES)
+  return entry.policy
 end
 
 
---- Take over what a consumers file holds now.
+--- Take over the configs that are about to be active.
+-- @tparam {table,...}|nil configs
+local function configure(configs)
+  local compiled, used = {}, {}
+  for _, conf in ipairs(configs or {}) do
+    local id = conf.__plugin_id
+    if conf.consumers_file then
+      used[conf.consumers_file] = true
+    end
+
+    compiled[id] = by_conf[conf] or compile(conf, entries[id])
+  end
+
+  entries = compiled
+  consumers.retain(used)
+  collect_garbage(CYCLES)
+end
+
+
+--- Take over the new content of a consumers file, or the error of its first read.
 -- @tparam table file
 local function follow(file)
   for _, entry in pairs(entries) do
     if entry.file == file then
-      take_over(entry, entry.document)
+      update(entry, entry.is_valid and entry.policy or nil)
     end
   end
 
-  give_back(CYCLES)
+  collect_garbage(CYCLES)
 end
 
 

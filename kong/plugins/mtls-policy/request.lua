@@ -7,6 +7,7 @@
 
 local base = require "resty.core.base"
 local ffi = require "ffi"
+local grpc_path = require "kong.plugins.upstream-mtls.grpc_path"
 local native = require "kong.plugins.mtls-policy.native"
 require "resty.core.request"
 
@@ -136,6 +137,16 @@ local function put_established(who)
 end
 
 
+-- The path that the upstream will receive.
+local function sent_path()
+  if grpc_path.applies_to(ngx.var.upstream_scheme) then
+    return grpc_path.of_request()
+  end
+
+  return ngx.var.upstream_uri
+end
+
+
 -- Kong has put the path together by now, but for the query, which it appends after the last plugin.
 local function put_request(wants)
   local var = ngx.var
@@ -150,7 +161,12 @@ local function put_request(wants)
   end
 
   if wants.path then
-    kept.path = var.upstream_uri
+    local err
+    kept.path, err = sent_path()
+    if not kept.path then
+      return nil, err
+    end
+
     put(request.path, kept.path)
   end
 
@@ -161,7 +177,11 @@ local function put_request(wants)
   end
 
   request.now = ngx.time()
-  return put_headers()
+  if not put_headers() then
+    return nil, NO_HEADERS
+  end
+
+  return true
 end
 
 
@@ -177,12 +197,13 @@ local function decide(policy, fields, who)
     put_body(fields, policy.key_names)
   end
 
-  if wants.established then
+  if wants.established or wants.anonymous then
     put_established(who)
   end
 
-  if not put_request(wants) then
-    return nil, NO_HEADERS
+  local ok, err = put_request(wants)
+  if not ok then
+    return nil, err
   end
 
   return library.mtls_policy_decide(policy.handle, request, decision), decision
@@ -196,8 +217,9 @@ end
 -- @treturn cdata|string
 local function reselect(policy, who)
   put_established(who)
-  if not put_request(policy.wants) then
-    return nil, NO_HEADERS
+  local ok, err = put_request(policy.wants)
+  if not ok then
+    return nil, err
   end
 
   return library.mtls_policy_reselect(policy.handle, request, decision), decision
@@ -224,7 +246,7 @@ end
 
 --- Whether they are still the same.
 local function is_as_seen(wants, method, path)
-  return (not wants.method or ngx.req.get_method() == method) and (not wants.path or ngx.var.upstream_uri == path)
+  return (not wants.method or ngx.req.get_method() == method) and (not wants.path or sent_path() == path)
 end
 
 

@@ -84,7 +84,22 @@ local function prepare(ctx)
 end
 
 
---- @treturn string|nil
+--- Forget the groups that were looked up, when another consumer is established.
+local function forget(ctx)
+  ctx.upstream_mtls_groups, ctx.upstream_mtls_groups_error = nil, nil
+end
+
+
+-- What Kong's authentication plugins send as X-Credential-Identifier (3.9.3): the issuer for jwt, the username for
+-- basic-auth, hmac-auth and ldap-auth, the client id for oauth2, else the entity's id. The `key` of a key-auth
+-- credential is the API key itself.
+local function identifier_of(credential)
+  return credential.algorithm and credential.key or credential.username or credential.client_id or credential.id
+end
+
+
+--- A field of the established consumer. May yield, unless `prepare` was called.
+-- @treturn string|nil
 -- @treturn nil|string
 local function field(ctx, name)
   local who = kong.client.get_consumer()
@@ -105,14 +120,14 @@ local function field(ctx, name)
   end
 
   if name == "credential" then
-    -- never its key, which for key-auth is the API key itself
     local credential = kong.client.get_credential()
-    return credential and credential.id
+    return credential and identifier_of(credential)
   end
 end
 
 
 return {
   prepare = prepare,
+  forget = forget,
   field = field,
 }

@@ -7,31 +7,31 @@ local pairs = pairs
 local date = os.date
 
 
-local function warn(entry, what, ahead)
-  local value = entry.in_force
+local function warn_of(entry, what, ahead)
+  local value = entry.active
   if not value or value.not_after - ngx.time() >= ahead or entry.warned == value.digest then
     return
   end
 
   entry.warned = value.digest
-  kong.log.warn(entry.place, ": the ", what, " expires at ", date("!%Y-%m-%dT%H:%M:%SZ", value.not_after))
+  kong.log.warn(entry.location, ": the ", what, " expires at ", date("!%Y-%m-%dT%H:%M:%SZ", value.not_after))
 end
 
 
---- Look at all that is in force.
--- @tparam table all the instances, as keys' values
-local function look(all)
+--- Log what expires soon.
+-- @tparam table all the instances, as values
+local function warn(all)
   for _, instance in pairs(all) do
     local ahead = instance.warn_ahead
     for _, entry in pairs(instance.certificates) do
-      warn(entry, "client certificate", ahead)
+      warn_of(entry, "client certificate", ahead)
     end
 
     if instance.anchors then
-      warn(instance.anchors, "first of the trust anchors", ahead)
+      warn_of(instance.anchors, "first of the trust anchors", ahead)
     end
   end
 end
 
 
-return { look = look }
+return { warn = warn }

@@ -1,12 +1,15 @@
---- Presents client certificates to upstreams, verifies the upstreams, and keeps identities apart.
+--- Presents client certificates to upstreams, verifies the upstreams, and keeps connections of different identities
+-- apart.
 
 
-local choice = require "kong.plugins.upstream-mtls.choice"
+local certificate_references = require "kong.plugins.upstream-mtls.certificate_references"
+local connection = require "kong.plugins.upstream-mtls.connection"
 local consumer = require "kong.plugins.upstream-mtls.consumer"
+local decision = require "kong.plugins.upstream-mtls.decision"
+local decision_guard = require "kong.plugins.upstream-mtls.decision_guard"
 local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
-local presentation = require "kong.plugins.upstream-mtls.presentation"
-local wasm = require "kong.plugins.upstream-mtls.wasm"
+local properties = require "kong.plugins.upstream-mtls.properties"
 local watch = require "kong.plugins.upstream-mtls.watch"
 
 
@@ -17,7 +20,7 @@ local ngx = ngx
 local UpstreamMtls = {
   VERSION = "0.1.0",
   -- After authentication and acl (950), so that a consumer's own config applies, and after rate-limiting (910), so
-  -- that a refused request costs nothing here; before what rewrites the request (801).
+  -- that a rejected request costs nothing here; before plugins that rewrite the request (801).
   PRIORITY = 900,
 }
 
@@ -26,9 +29,16 @@ local WASM = kong.configuration.wasm
 
 
 function UpstreamMtls:init_worker()
-  presentation.prepare()
+  certificate_references.protect()
+  if kong.configuration.role == "control_plane" then
+    return
+  end
+
+  -- The order of these two is the order of their checks after the last plugin.
+  decision_guard.prepare()
+  connection.prepare()
   metrics.prepare()
-  wasm.prepare()
+  properties.prepare()
   watch.follow_entities()
   watch.schedule(0)
 end
@@ -42,17 +52,16 @@ end
 
 function UpstreamMtls:access(conf)
   local ctx = ngx.ctx
+  decision.decide_deferred(ctx)
   if WASM then
     consumer.prepare(ctx)
   end
 
-  local refusal, err = presentation.begin(ctx, conf, choice.take(ctx))
-  if refusal then
-    kong.log.err(refusal, ": ", err)
-    return kong.response.error(503, refusal)
+  local message, reason = connection.configure(ctx, conf, decision_guard.default_certificate(ctx))
+  if message then
+    kong.log.err(message, ": ", reason)
+    return kong.response.error(503, message)
   end
-
-  choice.carried_out(ctx)
 end
 
 

@@ -1,4 +1,4 @@
---- What the plugin counts and tells: Kong's Prometheus endpoint, the log serializer, the debug header.
+--- Metrics of the plugin, its fields for log plugins, and the debug header.
 --
 -- No metric names a consumer.
 
@@ -18,7 +18,7 @@ local DEBUG_HEADER = "X-Kong-Upstream-Client-Certificate"
 local FLUSH_INTERVAL = 1
 
 
-local requests, seconds_left, reloaded
+local requests, rejections, seconds_left, reloaded
 
 
 -- route -> name of the certificate -> outcome -> count; a route goes when Kong's router is rebuilt
@@ -59,6 +59,10 @@ local function prepare()
     "upstream_mtls_requests_total",
     "Requests by what was presented to the upstream",
     { "service", "route", "certificate", "outcome" })
+  rejections = prometheus:counter(
+    "upstream_mtls_undecided_requests_total",
+    "Requests rejected because mtls-policy did not decide on them, by reason",
+    { "service", "route", "reason" })
   seconds_left = prometheus:gauge(
     "upstream_mtls_expiry_seconds",
     "Seconds until the client certificate, the first of the trust anchors or the first of the CRLs expires",
@@ -66,7 +70,7 @@ local function prepare()
     prometheus.LOCAL_STORAGE)
   reloaded = prometheus:gauge(
     "upstream_mtls_last_reload_successful",
-    "Whether the newest version of the client certificate or trust anchors is in force",
+    "Whether the newest version of the client certificate or trust anchors is active",
     { "name", "source" },
     prometheus.LOCAL_STORAGE)
   flush()
@@ -74,16 +78,16 @@ end
 
 
 local function observe_one(name, entry)
-  local labels = { name, entry.place }
-  reloaded:set(entry.trouble and 0 or 1, labels)
-  if entry.in_force then
-    seconds_left:set(entry.in_force.not_after - ngx.time(), labels)
+  local labels = { name, entry.location }
+  reloaded:set(entry.last_error and 0 or 1, labels)
+  if entry.active then
+    seconds_left:set(entry.active.not_after - ngx.time(), labels)
   end
 end
 
 
---- Set the gauges to what is in force.
--- @tparam table all the instances, as keys' values
+--- Set the gauges to the active versions.
+-- @tparam table all the instances, as values
 local function observe(all)
   if not requests then
     return
@@ -140,7 +144,7 @@ end
 
 
 --- Count what became of a request, and tell log plugins. A later outcome takes the place of an earlier one.
--- @tparam table request what presentation.lua knows of it
+-- @tparam table request its state in connection.lua
 -- @tparam string|nil name of the certificate
 -- @tparam string outcome "presented", "nothing to present", "nothing selected" (yet) or why it was refused
 local function record(request, name, outcome)
@@ -169,6 +173,16 @@ local function record(request, name, outcome)
 end
 
 
+--- Count a request that is rejected because mtls-policy has not decided on it. Does not yield.
+-- @tparam table ctx the request's ngx.ctx
+-- @tparam string reason "no decision" or "invalid policy"
+local function count_rejection(ctx, reason)
+  if rejections then
+    rejections:inc(1, { name_of(ctx.service), name_of(ctx.route), reason })
+  end
+end
+
+
 --- Name what was presented to a client that asks for Kong's debug headers, where Kong has them on.
 local function debug_header(ctx)
   local request = ctx.upstream_mtls
@@ -182,5 +196,6 @@ return {
   prepare = prepare,
   observe = observe,
   record = record,
+  count_rejection = count_rejection,
   debug_header = debug_header,
 }

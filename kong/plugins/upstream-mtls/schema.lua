@@ -1,3 +1,4 @@
+local certificate_references = require "kong.plugins.upstream-mtls.certificate_references"
 local typedefs = require "kong.db.schema.typedefs"
 local pem = require "kong.plugins.upstream-mtls.pem"
 
@@ -130,7 +131,9 @@ local client_certificate = {
         description = "A certificate entity.",
         type = "record",
         fields = {
-          { id = typedefs.uuid { required = true, auto = false } },
+          { id = typedefs.uuid {
+              required = true, auto = false, custom_validator = certificate_references.exists("certificates"),
+          }, },
         },
     }, },
     { cert = { description = "The chain in PEM, leaf first.", type = "string", referenceable = true }, },
@@ -164,7 +167,9 @@ return {
           { ca_file = path "PEM file with the CAs that an upstream's certificate must chain to." },
           { ca_certificates = {
               description = "The same as CA certificate entities.",
-              type = "array", len_min = 1, elements = { type = "string", uuid = true },
+              type = "array", len_min = 1, elements = {
+                type = "string", uuid = true, custom_validator = certificate_references.exists("ca_certificates"),
+              },
           }, },
           { crl_file = path "PEM file with a CRL of each CA in an upstream's chain, none of them out of date." },
           { upstream_names = refused({

@@ -1,11 +1,11 @@
 --- Where client certificates and trust anchors come from: files, Kong's entities, the plugin's own config.
 --
--- Equal sources are one: two plugin instances that name the same files share what is in force, and so does an
--- instance with the one that it replaces. That is how the last good version outlives a new config.
+-- Equal sources are one: two plugin instances that name the same files share the active version, and so does an
+-- instance with the one that it replaces. That is how the last known good version outlives a new config.
 
 
 local file = require "kong.plugins.upstream-mtls.file"
-local last_good = require "kong.plugins.upstream-mtls.last_good"
+local last_known_good = require "kong.plugins.upstream-mtls.last_known_good"
 local pem = require "kong.plugins.upstream-mtls.pem"
 
 
@@ -23,7 +23,7 @@ local fmt = string.format
 local ALL_WORKSPACES = { workspace = ngx.null, show_ws_id = true }
 
 
--- By place. Weak: the plugin instances that use a source keep it.
+-- By location. Weak: the plugin instances that use a source keep it.
 local known = setmetatable({}, { __mode = "v" })
 
 
@@ -37,7 +37,7 @@ local certificates = {
     return pem.parse_client_certificate(texts[1], texts[2])
   end,
 
-  complaint = function(certificate)
+  check = function(certificate)
     local now = ngx.time()
     if now > certificate.not_after then
       return "expired at " .. utc(certificate.not_after)
@@ -60,8 +60,8 @@ local anchors = {
     return pem.parse_anchors(concat(texts, "\n"))
   end,
 
-  complaint = function()
-    -- one anchor among several may end: the handshake judges
+  check = function()
+    -- one of several anchors may expire: the handshake decides
   end,
 
   describe = function(value)
@@ -76,7 +76,7 @@ local systems_anchors = {
     return pem.parse_anchors(concat(texts, "\n"), true)
   end,
 
-  complaint = anchors.complaint,
+  check = anchors.check,
   describe = anchors.describe,
 }
 
@@ -86,7 +86,7 @@ local revocations = {
     return pem.parse_revocations(texts[1])
   end,
 
-  complaint = function(value)
+  check = function(value)
     if ngx.time() > value.not_after then
       return "out of date since " .. utc(value.not_after)
     end
@@ -98,17 +98,17 @@ local revocations = {
 }
 
 
-local function source(kind, place, read)
-  local entry = known[place]
+local function source(kind, location, read)
+  local entry = known[location]
   if not entry then
-    entry = last_good.new({
-      place = place,
+    entry = last_known_good.new({
+      location = location,
       read = read,
       parse = kind.parse,
-      complaint = kind.complaint,
+      check = kind.check,
       describe = kind.describe,
     })
-    known[place] = entry
+    known[location] = entry
   end
 
   return entry
@@ -140,7 +140,7 @@ local function read_entity(dao, id)
     return nil, err
   end
 
-  return nil, "there is no such entity", "gone"
+  return nil, "no entity has this id", "gone"
 end
 
 
@@ -155,25 +155,32 @@ end
 --- A certificate entity of Kong's, by its id.
 local function certificate_entity(id)
   return source(certificates, "certificate entity " .. id, function()
-    local row, err, fate = read_entity(kong.db.certificates, id)
-    return row and { row.cert, row.key }, err, fate
+    local row, err, error_kind = read_entity(kong.db.certificates, id)
+    return row and { row.cert, row.key }, err, error_kind
   end)
 end
 
 
 --- Chain and key in the plugin's config, as they are or behind references to a vault.
 -- @tparam table given `name`, `cert`, `key`
--- @tparam string plugin_id with the name, what makes it the same source after the config has changed
-local function certificate_inline(given, plugin_id)
-  local entry = source(certificates, fmt("client certificate %q of plugin %s", given.name, plugin_id))
+-- @tparam string scope plugin, route and service: with the name, what makes it the same source after the config has
+-- changed
+local function certificate_inline(given, scope)
+  local entry = source(certificates, fmt("client certificate %q of plugin %s", given.name, scope))
+  -- Kong's config is not changed: references are resolved in a copy.
+  local copy = {}
+  for name, value in pairs(given) do
+    copy[name] = value
+  end
+
   entry.source.read = function()
-    kong.vault.update(given)
-    if given.cert == "" or given.key == "" then
+    kong.vault.update(copy)
+    if copy.cert == "" or copy.key == "" then
       -- vaults have no values before a worker's first timers have run
-      return nil, "its reference has no value", get_phase() == "init_worker" and "awaited" or nil
+      return nil, "its reference has no value", get_phase() == "init_worker" and "pending" or nil
     end
 
-    return { given.cert, given.key }
+    return { copy.cert, copy.key }
   end
 
   return entry
@@ -201,9 +208,9 @@ local function anchors_entities(ids)
   return source(anchors, "CA certificate entities " .. concat(ids, ", "), function()
     local texts = {}
     for i, id in ipairs(ids) do
-      local row, err, fate = read_entity(kong.db.ca_certificates, id)
+      local row, err, error_kind = read_entity(kong.db.ca_certificates, id)
       if not row then
-        return nil, fmt("%s: %s", id, err), fate
+        return nil, fmt("%s: %s", id, err), error_kind
       end
 
       texts[i] = row.cert
@@ -222,8 +229,8 @@ local function anchors_of_kong()
 end
 
 
---- Look at every source in use.
-local function look()
+--- Read every source in use. May yield.
+local function refresh()
   -- reading may yield, and others may add to what is known meanwhile
   local entries = {}
   for _, entry in pairs(known) do
@@ -231,7 +238,7 @@ local function look()
   end
 
   for _, entry in ipairs(entries) do
-    entry:look()
+    entry:refresh()
   end
 end
 
@@ -244,5 +251,5 @@ return {
   revocations_file = revocations_file,
   anchors_entities = anchors_entities,
   anchors_of_kong = anchors_of_kong,
-  look = look,
+  refresh = refresh,
 }

@@ -1,4 +1,4 @@
---- Looks at certificates and trust anchors again and again, in each worker by itself.
+--- Reads certificates and trust anchors repeatedly, in each worker.
 
 
 local expiry = require "kong.plugins.upstream-mtls.expiry"
@@ -20,42 +20,44 @@ local IDLE = 10
 local current
 
 
-local function look()
-  local ok, err = pcall(sources.look)
+local function refresh()
+  local ok, err = pcall(sources.refresh)
   if not ok then
-    kong.log.err("looking at the client certificates failed: ", err)
+    kong.log.err("cannot read the client certificates: ", err)
   end
 
-  expiry.look(instances.all)
-  metrics.observe(instances.all)
+  local all = instances.all()
+  expiry.warn(all)
+  metrics.observe(all)
 end
 
 
---- Look after a delay, and from then on at the shortest reload_interval in use.
--- @tparam number delay seconds; 0 looks as soon as timers run, which references to vaults need: they have no values
+--- Read after a delay, and from then on at the shortest reload_interval in use.
+-- @tparam number delay seconds; 0 reads as soon as timers run, which references to vaults need: they have no values
 -- before
 local function schedule(delay)
   local mine = {}
   current = mine
   local ok, err = ngx.timer.at(delay, function(premature)
     if not premature and current == mine then
-      look()
+      refresh()
       schedule(instances.interval() or IDLE)
     end
   end)
 
   if not ok then
-    kong.log.err("client certificates are no longer reloaded: ", err)
+    kong.log.err("cannot schedule the reload of client certificates: ", err)
   end
 end
 
 
---- Look when Kong's entities have changed, too.
+--- Read when Kong's entities have changed, too. In database mode only the worker that handled the Admin API call
+-- receives `crud` events; the others read at their next interval.
 local function follow_entities()
   local events = kong.worker_events
-  events.register(look, "declarative", "reconfigure")
-  events.register(look, "crud", "certificates")
-  events.register(look, "crud", "ca_certificates")
+  events.register(refresh, "declarative", "reconfigure")
+  events.register(refresh, "crud", "certificates")
+  events.register(refresh, "crud", "ca_certificates")
 end
 
 

@@ -39,9 +39,10 @@ impl Consumers {
         let expected = consumers.size_hint().1.unwrap_or_default();
         let mut keyring = Growing::with_capacity(expected);
         let mut by_name = HashMap::with_capacity(expected);
+        let mut by_id = HashMap::new();
         let mut compiler = Compiler { problems: &mut problems };
         for (number, consumer) in consumers.enumerate() {
-            compiler.consumer(number, consumer, &mut by_name, &mut keyring);
+            compiler.consumer(number, consumer, &mut by_name, &mut by_id, &mut keyring);
             if compiler.problems.len() >= MOST_PROBLEMS {
                 break;
             }
@@ -138,9 +139,10 @@ impl Compiler<'_> {
     fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
         let mut keyring = Growing::with_capacity(written.len());
         let mut by_name = HashMap::with_capacity(written.len());
+        let mut by_id = HashMap::new();
         for (number, written) in written.iter().enumerate() {
             let consumer = read::consumer(written, number, self.problems);
-            self.consumer(number, consumer, &mut by_name, &mut keyring);
+            self.consumer(number, consumer, &mut by_name, &mut by_id, &mut keyring);
         }
         keyring.finish()
     }
@@ -150,6 +152,7 @@ impl Compiler<'_> {
         number: usize,
         consumer: config::Consumer,
         by_name: &mut HashMap<String, usize>,
+        by_id: &mut HashMap<String, usize>,
         keyring: &mut Growing,
     ) {
         let config::Consumer { username, id, custom_id, groups, keys } = consumer;
@@ -159,10 +162,18 @@ impl Compiler<'_> {
         if let Some(first) = first {
             self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
         }
-        for (field, text) in
-            [("username", Some(&username)), ("id", id.as_ref()), ("custom_id", custom_id.as_ref())]
-        {
+        for (field, text) in [("username", Some(&username)), ("custom_id", custom_id.as_ref())] {
             text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
+        }
+        if let Some(id) = &id {
+            let at = format!("{at}.id");
+            let other = self.consumer_id(&at, id, number, by_id);
+            if let Some(other) = other.and_then(|other| keyring.consumers().get(other)) {
+                let other = &other.username;
+                let message =
+                    format!("{username:?} and {other:?} have the same id; each needs one of its own");
+                self.refuse(&at, message);
+            }
         }
         self.groups(&at, &groups);
         let consumer = Consumer::new(
@@ -173,6 +184,22 @@ impl Compiler<'_> {
         );
         keyring.consumer(consumer);
         self.keys(&at, keys, &username, keyring);
+    }
+
+    /// Checks a consumer's id as Kong does, and returns the number of another consumer that has it. Kong's plugins
+    /// count, limit and cache by it.
+    fn consumer_id(
+        &mut self,
+        at: &str,
+        id: &str,
+        number: usize,
+        by_id: &mut HashMap<String, usize>,
+    ) -> Option<usize> {
+        if is_uuid(id) {
+            return by_id.insert(id.to_ascii_lowercase(), number);
+        }
+        self.refuse(at, format!("expected a UUID such as 7c1e0000-0000-4000-8000-000000000001, got {id:?}"));
+        None
     }
 
     fn groups(&mut self, consumer: &str, groups: &[String]) {
@@ -233,6 +260,47 @@ impl Compiler<'_> {
     /// One of the consumers, or somebody who has nothing but a name.
     pub(super) fn anonymous(&mut self, name: String, consumers: &Consumers) -> Consumer {
         self.header_text("anonymous", &name);
-        consumers.by_username(&name).cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
+        consumers
+            .by_username(&name)
+            .cloned()
+            .unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
+    }
+}
+
+/// Whether Kong would take a text for a UUID (kong/tools/uuid.lua, `is_valid_uuid`).
+fn is_uuid(text: &str) -> bool {
+    let is_valid = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_uuid;
+
+    #[test]
+    fn a_uuid_is_what_kong_takes_for_one() {
+        let uuid = "7c1e0000-0000-4000-8000-00000000000f";
+        assert!(is_uuid(uuid) && is_uuid(&uuid.to_uppercase()));
+        // Kong looks at neither version nor variant.
+        assert!(is_uuid("00000000-0000-0000-0000-000000000000"));
+        let wrong = [
+            "",
+            "7",
+            "c-1",
+            &uuid[1..],
+            &format!("{uuid}0"),
+            &uuid.replace('-', ""),
+            &uuid.replace('-', "0"),
+            &uuid.replace('f', "g"),
+            &format!("{{{}}}", &uuid[2..]),
+            &uuid.replace("-0000", "0000-"),
+            &format!(" {}", &uuid[1..]),
+        ];
+        for wrong in wrong {
+            assert!(!is_uuid(wrong), "{wrong}");
+        }
     }
 }

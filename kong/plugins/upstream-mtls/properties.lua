@@ -1,23 +1,26 @@
 --- What filters can ask of this plugin, and tell it: properties, on Kong 3.6 to 3.9 with WebAssembly.
 --
 --   kong.client_certificates.<name>   read: "in_force", or a word that says why it cannot be presented now
---   kong.service.client_certificate   write: the name of the one to present; refused unless it is in force
---   kong.ctx.shared.mtls_policy       Kong's own; write: "allowed" is the decision to present what the config says
---   kong.mtls_policy.allow.<order>    read: has done what the filter mtls-policy orders for a request that it allows:
+--   kong.service.client_certificate   write: the name of the one to present; rejected unless it is active
+--   kong.mtls_policy.allow.<order>    read: carries out what the filter mtls-policy decides for a request that it
+-- allows;
 --                                     "done", or a few words why not. The order's first line is the name of the
 --                                     certificate to present, or empty for what the config says; the others are names
---                                     of headers to clear, for what a filter itself removes is sent all the same: nginx
---                                     sends headers that ngx_wasm_module has marked as removed (seen on 3.9.1). All in
---                                     one, for each call out of wasm costs, and as a property that is read, because
---                                     what is written has no answer
+--                                     of headers to clear, because headers that a filter itself removes are sent all
+-- the
+--                                     same: nginx sends headers that ngx_wasm_module has marked as removed (seen on
+--                                     3.9.1). One property for all, because each call out of wasm has a cost, and one
+--                                     that is read, because a property that is written has no answer
+--   kong.mtls_policy.invalid          read: counts a request that the filter rejects because its policy is invalid
 --   kong.client.consumer.<field>      read: username, id, custom_id, groups (one a line), credential (its id)
 --
 -- Handlers are called from C and must not yield. An error in one ends the filter, and Kong answers 500.
 
 
+local connection = require "kong.plugins.upstream-mtls.connection"
 local consumer = require "kong.plugins.upstream-mtls.consumer"
-local gate = require "kong.plugins.upstream-mtls.gate"
-local presentation = require "kong.plugins.upstream-mtls.presentation"
+local decision = require "kong.plugins.upstream-mtls.decision"
+local metrics = require "kong.plugins.upstream-mtls.metrics"
 
 
 local error = error
@@ -34,19 +37,18 @@ end
 
 
 local function client_certificate(_, _, ctx, name)
-  local state = presentation.state(ctx, name)
+  local state = connection.state(ctx, name)
   return state ~= nil, state
 end
 
 
 local function select_certificate(kong, _, ctx, name)
-  local ok, word, why = presentation.select(ctx, name)
+  local ok, word, why = connection.select(ctx, name)
   if not ok then
-    kong.log.err("a filter selected client certificate '", name, "', which is not in force: ", why or word)
+    kong.log.err("a filter selected client certificate '", name, "', which is not active: ", why or word)
     return false
   end
 
-  gate.decided(ctx)
   return true, name
 end
 
@@ -55,11 +57,11 @@ local function allow(kong, _, ctx, order)
   local line_end = find(order, "\n", 1, true)
   local name = line_end and sub(order, 1, line_end - 1) or order
   if name ~= "" then
-    local ok, word = presentation.select(ctx, name)
+    local ok, word = connection.select(ctx, name)
     if not ok then
       return true, word
     end
-  elseif presentation.awaits_selection(ctx) then
+  elseif connection.awaits_selection(ctx) then
     return true, "the policy has a default, and it was not selected"
   end
 
@@ -69,8 +71,20 @@ local function allow(kong, _, ctx, order)
     end
   end
 
-  gate.decided(ctx)
+  decision.allow(ctx)
   return true, "done"
+end
+
+
+-- Without certificate and headers there is nothing behind the property's name.
+local function allow_as_configured(kong, ngx, ctx)
+  return allow(kong, ngx, ctx, "")
+end
+
+
+local function invalid(_, _, ctx)
+  metrics.count_rejection(ctx, "invalid policy")
+  return true, "noted"
 end
 
 
@@ -94,7 +108,9 @@ local function prepare()
 
   properties.add_namespace_handlers("kong.client_certificates", client_certificate, read_only)
   properties.add_namespace_handlers("kong.mtls_policy.allow", allow, read_only)
+  properties.add_getter("kong.mtls_policy.allow", allow_as_configured)
   properties.add_namespace_handlers("kong.client.consumer", consumer_field, read_only)
+  properties.add_getter("kong.mtls_policy.invalid", invalid)
   properties.add_setter("kong.service.client_certificate", select_certificate)
 end
 

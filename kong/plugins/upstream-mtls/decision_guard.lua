@@ -1,0 +1,224 @@
+--- Rejects requests that mtls-policy has to decide on and has not.
+--
+-- mtls-policy may be configured for a route and not run: a worker has not rebuilt its plugins or filter chains yet; a
+-- filter could not be started; Kong skips filters for buffered responses; another plugin answers in place of the
+-- upstream before the decision. The guard looks at each request in these places:
+--
+-- - before the access handlers of plugins that run after access control, which may answer in place of the upstream;
+-- - after the last access handler, where it also reads whether a policy applies (policy_lookup.lua);
+-- - before the response is sent, if such a plugin has answered after all;
+-- - before a buffered response is requested, and before every connection to an upstream.
+
+
+local connection = require "kong.plugins.upstream-mtls.connection"
+local decision = require "kong.plugins.upstream-mtls.decision"
+local grpc_path = require "kong.plugins.upstream-mtls.grpc_path"
+local metrics = require "kong.plugins.upstream-mtls.metrics"
+local policy_lookup = require "kong.plugins.upstream-mtls.policy_lookup"
+
+
+local kong = kong
+local ngx = ngx
+
+
+-- Plugins that answer in place of the upstream or send the request elsewhere, in their access handler. Others that do
+-- are found when they have answered.
+local ANSWERING = {
+  ["ai-proxy"] = true,
+  ["ai-proxy-advanced"] = true,
+  ["aws-lambda"] = true,
+  ["azure-functions"] = true,
+  ["forward-proxy"] = true,
+  ["graphql-proxy-cache-advanced"] = true,
+  ["mocking"] = true,
+  ["proxy-cache"] = true,
+  ["proxy-cache-advanced"] = true,
+  ["request-termination"] = true,
+}
+
+
+local MESSAGE = "No valid policy"
+
+
+local function requirement(ctx)
+  local found = ctx.mtls_requirement
+  if found then
+    return found
+  end
+
+  local route, service = ctx.route, ctx.service
+  if not route or not service then
+    -- Kong answers such requests itself
+    return nil
+  end
+
+  local err
+  found, err = policy_lookup.requirement(route, service)
+  if not found then
+    kong.log.err("cannot read whether mtls-policy applies to this request: ", err)
+    found = { required = true }
+  end
+
+  ctx.mtls_requirement = found
+  return found
+end
+
+
+--- Whether mtls-policy has to decide on a request. May yield at the first call for a request.
+-- @tparam table ctx the request's ngx.ctx
+local function requires_decision(ctx)
+  local found = requirement(ctx)
+  return found ~= nil and found.required
+end
+
+
+--- The certificate that the policy of an undecided request selects where no rule says otherwise.
+-- @treturn string|nil its name
+local function default_certificate(ctx)
+  if not policy_lookup.runs_as_filter() then
+    return nil
+  end
+
+  local found = requirement(ctx)
+  return found and found.default_certificate
+end
+
+
+local function reject(ctx, reason)
+  metrics.count_rejection(ctx, "no decision")
+  return decision.reject_undecided(reason)
+end
+
+
+-- The filter tells by a property of Kong's own where it has nothing to order (see properties.lua).
+local function is_allowed(ctx)
+  return decision.is_allowed(ctx) or policy_lookup.runs_as_filter() and kong.ctx.shared.mtls_policy == "allowed"
+end
+
+
+--- Before the access handler of a plugin that runs after access control.
+-- @tparam table ctx the request's ngx.ctx
+-- @tparam string plugin its name
+local function before_late_plugin(ctx, plugin)
+  decision.decide_deferred(ctx)
+  ctx.mtls_late_plugin = plugin
+  if not decision.is_allowed(ctx) and requires_decision(ctx) and ANSWERING[plugin] then
+    return reject(ctx, "the plugin " .. plugin .. " would answer before mtls-policy has decided on the request" ..
+                  (policy_lookup.runs_as_filter() and "; filters run after all plugins: use the native runtime of " ..
+                   "mtls-policy on this route, or remove the plugin" or ""))
+  end
+end
+
+
+--- After the last access handler, before Kong resolves the target.
+local function after_plugins(ctx)
+  decision.decide_deferred(ctx)
+  local reason = grpc_path.publish(ctx)
+  if reason and requires_decision(ctx) then
+    kong.log.info("400: ", reason)
+    return kong.response.error(400, "Bad request path")
+  end
+
+  if decision.is_allowed(ctx) or not requires_decision(ctx) then
+    return
+  end
+
+  if not policy_lookup.runs_as_filter() then
+    return reject(ctx, "mtls-policy is configured for this route, and this worker does not run it yet")
+  end
+
+  if not ctx.ran_wasm then
+    return reject(ctx, "mtls-policy is configured for this route, and this worker does not run the filter: it has " ..
+                  "not rebuilt its filter chains yet, or could not (see the errors at start and at the last change)")
+  end
+end
+
+
+-- Why a request must not connect to its upstream now.
+local function obstacle(ctx)
+  local reason = decision.obstacle(ctx) or connection.obstacle(ctx)
+  if reason then
+    return reason
+  end
+
+  local found = ctx.mtls_requirement
+  if found and found.required and not is_allowed(ctx) then
+    return "mtls-policy has not decided on the request"
+  end
+end
+
+
+--- Before a connection to the upstream. Must not yield.
+-- @treturn boolean whether it may be opened
+local function may_connect(ctx)
+  local reason = obstacle(ctx)
+  if not reason then
+    return true
+  end
+
+  metrics.count_rejection(ctx, "no decision")
+  kong.log.err("503: ", reason)
+  return false
+end
+
+
+--- Before Kong requests the whole response for a plugin, instead of running filters.
+local function before_buffered_response(ctx)
+  local reason = obstacle(ctx)
+  if not reason then
+    return
+  end
+
+  if policy_lookup.runs_as_filter() and requires_decision(ctx) then
+    reason = "a plugin on this route needs the whole response (response handler or enable_buffering), and Kong " ..
+             "skips the filter mtls-policy for it: use the native runtime of mtls-policy on this route, or remove " ..
+             "the plugin"
+  end
+
+  return reject(ctx, reason)
+end
+
+
+--- Before the response is sent.
+-- @treturn string|nil the body that replaces the response, if it must not be sent
+local function replacement(ctx)
+  if not ctx.mtls_late_plugin or ngx.status >= 400 or is_allowed(ctx) then
+    return nil
+  end
+
+  local found = ctx.mtls_requirement
+  if not found or not found.required then
+    return nil
+  end
+
+  metrics.count_rejection(ctx, "no decision")
+  kong.log.err("503: the plugin ", ctx.mtls_late_plugin, " or one after it has answered before mtls-policy decided on ",
+               "the request")
+  return '{"message":"' .. MESSAGE .. '"}'
+end
+
+
+--- Patch Kong where the guard looks at requests. Once, when a worker starts; errors are those of the patches.
+local prepared
+local function prepare()
+  if prepared or not policy_lookup.prepare() then
+    return
+  end
+
+  prepared = true
+
+  local late_plugins = require "kong.plugins.upstream-mtls.patches.late_plugins"
+  local responses = require "kong.plugins.upstream-mtls.patches.responses"
+  late_plugins.before_each(before_late_plugin)
+  responses.before_sending(replacement)
+  responses.before_buffering(before_buffered_response)
+  require("kong.plugins.upstream-mtls.patches.access_end").add(after_plugins)
+  require("kong.plugins.upstream-mtls.patches.balancer").add_check(may_connect)
+end
+
+
+return {
+  prepare = prepare,
+  requires_decision = requires_decision,
+  default_certificate = default_certificate,
+}

@@ -1,0 +1,473 @@
+--- Stand-ins for what Kong and OpenResty provide, so that unit specs run in plain LuaJIT.
+--
+-- Two kinds. Globals (`kong`, `ngx`) are always replaced, by tables that record what a module did. Modules
+-- (`resty.openssl.x509`, `ngx.ssl`, `cjson`, …) are replaced only where the real one is missing: inside of Kong's own
+-- `bin/busted`, the same specs run against the real modules. The stand-ins parse with Debian's OpenSSL binding, so
+-- that certificates and keys are real ones.
+
+
+local _G = _G
+local assert = assert
+local getmetatable = getmetatable
+local ipairs = ipairs
+local package = package
+local pairs = pairs
+local pcall = pcall
+local rawget = rawget
+local rawset = rawset
+local require = require
+local select = select
+local setmetatable = setmetatable
+local tostring = tostring
+local type = type
+local concat = table.concat
+local find = string.find
+local gsub = string.gsub
+local byte = string.byte
+local fmt = string.format
+local lower = string.lower
+
+
+local START = 1700000000
+
+
+-- Stands for a field that is taken away from a default, where `nil` would be no entry.
+local NONE = {}
+
+
+-- The real one, inside of OpenResty.
+local real_ngx = _G.ngx
+
+
+local function is_installed(name)
+  return package.loaded[name] ~= nil or package.searchpath(name, package.path) ~= nil or
+         package.searchpath(name, package.cpath) ~= nil
+end
+
+
+local function to_hex(bytes)
+  return (gsub(bytes, ".", function(char)
+    return fmt("%02x", byte(char))
+  end))
+end
+
+
+-- What resty.openssl does with an error.
+local function caught(fn, ...)
+  local ok, value = pcall(fn, ...)
+  if ok then
+    return value
+  end
+
+  return nil, tostring(value)
+end
+
+
+local modules = {}
+
+
+modules["resty.string"] = function()
+  return { to_hex = to_hex }
+end
+
+
+modules["resty.sha256"] = function()
+  local digest = require "openssl.digest"
+  local Sha256 = {}
+  Sha256.__index = Sha256
+
+  function Sha256:update(text)
+    self.digest:update(text)
+    return true
+  end
+
+  function Sha256:final()
+    return self.digest:final()
+  end
+
+  return {
+    new = function()
+      return setmetatable({ digest = digest.new("sha256") }, Sha256)
+    end,
+  }
+end
+
+
+modules["resty.openssl.rand"] = function()
+  return require "openssl.rand"
+end
+
+
+modules["resty.openssl.pkey"] = function()
+  local pkey = require "openssl.pkey"
+  local Key = {}
+  Key.__index = Key
+
+  function Key:to_PEM(half)
+    return self.key:toPEM(half)
+  end
+
+  return {
+    new = function(pem)
+      local key, err = caught(pkey.new, pem, "PEM")
+      -- a public key parses, too
+      if not key or not caught(key.toPEM, key, "private") then
+        return nil, err or "not a private key"
+      end
+
+      return setmetatable({ key = key }, Key)
+    end,
+  }
+end
+
+
+modules["resty.openssl.x509"] = function()
+  local x509 = require "openssl.x509"
+  local Certificate = {}
+  Certificate.__index = Certificate
+
+  function Certificate:get_subject_name()
+    local subject = self.certificate:getSubject()
+    return {
+      find = function(_, wanted)
+        for name, value in subject:each() do
+          if name == wanted then
+            return { blob = value }
+          end
+        end
+      end,
+    }
+  end
+
+  function Certificate:check_private_key(key)
+    return self.certificate:getPublicKey():toPEM("public") == key.key:toPEM("public")
+  end
+
+  function Certificate:get_lifetime()
+    local not_before, not_after = self.certificate:getLifetime()
+    return not_before, not_after
+  end
+
+  function Certificate:get_not_after()
+    return (select(2, self.certificate:getLifetime()))
+  end
+
+  function Certificate:get_basic_constraints(name)
+    return self.certificate:getBasicConstraints(name)
+  end
+
+  function Certificate:digest(algorithm)
+    return self.certificate:digest(algorithm, "s")
+  end
+
+  function Certificate:tostring(format)
+    return self.certificate:tostring(format)
+  end
+
+  return {
+    new = function(pem)
+      local certificate, err = caught(x509.new, pem, "PEM")
+      return certificate and setmetatable({ certificate = certificate }, Certificate), err
+    end,
+  }
+end
+
+
+modules["resty.openssl.x509.crl"] = function()
+  local crl = require "openssl.x509.crl"
+  local List = {}
+  List.__index = List
+
+  function List:get_next_update()
+    return self.list:getNextUpdate()
+  end
+
+  function List:tostring(format)
+    return self.list:tostring(format)
+  end
+
+  return {
+    new = function(pem)
+      local list, err = caught(crl.new, pem, "PEM")
+      return list and setmetatable({ list = list }, List), err
+    end,
+  }
+end
+
+
+modules["resty.openssl.x509.store"] = function()
+  local store = require "openssl.x509.store"
+  local Store = {}
+  Store.__index = Store
+
+  function Store:add(item)
+    local ok, err = caught(self.store.add, self.store, item.certificate or item.list)
+    return ok and true, err
+  end
+
+  function Store:set_flags(...)
+    self.flags = { ... }
+    return true
+  end
+
+  return {
+    verify_flags = {
+      X509_V_FLAG_PARTIAL_CHAIN = "partial chain",
+      X509_V_FLAG_CRL_CHECK = "CRL check",
+      X509_V_FLAG_CRL_CHECK_ALL = "CRL check all",
+    },
+    new = function()
+      return setmetatable({ store = store.new() }, Store)
+    end,
+  }
+end
+
+
+-- nginx' own form of certificates and keys, which plugins hand on and do not look into.
+modules["ngx.ssl"] = function()
+  local function parse(pem)
+    return find(pem, "-----BEGIN", 1, true) and { pem = pem } or nil, "no PEM"
+  end
+
+  return { parse_pem_cert = parse, parse_pem_priv_key = parse }
+end
+
+
+-- OpenResty's cjson: an empty table is an object, and an array with this metatable. Debian's cjson does not have it.
+modules["cjson"] = function()
+  local dkjson = require "dkjson"
+  local OBJECT = { __jsontype = "object" }
+  local ARRAY = { __jsontype = "array" }
+
+  local function marked(value)
+    if type(value) ~= "table" or value == dkjson.null then
+      return value
+    end
+
+    local copy = {}
+    for name, element in pairs(value) do
+      copy[name] = marked(element)
+    end
+
+    local is_array = getmetatable(value) == ARRAY or #value > 0
+    return setmetatable(copy, is_array and ARRAY or OBJECT)
+  end
+
+  return {
+    array_mt = ARRAY,
+    null = dkjson.null,
+    encode = function(value)
+      return dkjson.encode(marked(value))
+    end,
+    decode = function(text)
+      return assert(dkjson.decode(text, 1, dkjson.null, nil))
+    end,
+  }
+end
+
+
+-- Names, so that a spec can tell which of Kong's own definitions a schema uses.
+modules["kong.db.schema.typedefs"] = function()
+  return {
+    protocols_http = { name = "protocols_http" },
+    no_consumer = { name = "no_consumer" },
+    no_consumer_group = { name = "no_consumer_group" },
+    uuid = function(options)
+      options.name = "uuid"
+      return options
+    end,
+  }
+end
+
+
+local function record(list)
+  return function(...)
+    list[#list + 1] = { ... }
+    return true
+  end
+end
+
+
+local function new_log(entries)
+  local log = {}
+  for _, level in ipairs({ "debug", "info", "notice", "warn", "err", "crit" }) do
+    log[level] = function(...)
+      local texts = { ... }
+      for i = 1, select("#", ...) do
+        texts[i] = tostring(texts[i])
+      end
+
+      entries[#entries + 1] = { level = level, text = concat(texts) }
+    end
+  end
+
+  log.set_serialize_value = function() end
+  return log
+end
+
+
+-- An nginx request's headers: one value for each name, in any case, with `_` and `-` apart.
+local function new_headers()
+  return setmetatable({}, {
+    __index = function(headers, name)
+      return rawget(headers, lower(name))
+    end,
+    __newindex = function(headers, name, value)
+      rawset(headers, lower(name), value)
+    end,
+  })
+end
+
+
+local function unload_plugins()
+  for name in pairs(package.loaded) do
+    if find(name, "^kong%.plugins%.upstream%-mtls") or find(name, "^kong%.plugins%.mtls%-policy") then
+      package.loaded[name] = nil
+    end
+  end
+end
+
+
+--- Replaces the globals `kong` and `ngx`, and unloads the plugins' modules so that they see the new ones.
+-- @tparam table|nil configuration fields of `kong.configuration`
+-- @treturn table what the modules did and see: `log` (entries `{ level, text }`), `time` (Unix time, settable),
+-- `headers` (of the request), `responses` (`kong.response.error` and `exit`, their arguments), `presented`
+-- (`kong.service.set_tls_*`, name and argument), `timers` (delay and function), `events` (source, event, handler),
+-- `ctx` (`ngx.ctx`), `var` (`ngx.var`)
+local function reset(configuration)
+  local world = {
+    log = {},
+    time = START,
+    headers = new_headers(),
+    responses = {},
+    presented = {},
+    timers = {},
+    events = {},
+    ctx = {},
+    var = {},
+  }
+
+  local kong = {
+    version = "3.9.3",
+    configuration = configuration or {},
+    ctx = { shared = {} },
+    log = new_log(world.log),
+    response = {
+      error = record(world.responses),
+      exit = record(world.responses),
+    },
+    service = { request = {} },
+    client = {},
+    db = {},
+    worker_events = {
+      register = function(handler, source, event)
+        world.events[#world.events + 1] = { source = source, event = event, handler = handler }
+      end,
+    },
+  }
+  kong.configuration.loaded_plugins = kong.configuration.loaded_plugins or {}
+
+  for _, setter in ipairs({ "set_tls_cert_key", "set_tls_verify", "set_tls_verify_depth", "set_tls_verify_store" }) do
+    kong.service[setter] = function(value)
+      world.presented[#world.presented + 1] = { setter, value }
+      return true
+    end
+  end
+
+  kong.client.get_consumer = function()
+    return world.consumer
+  end
+  kong.client.get_credential = function()
+    return world.credential
+  end
+  kong.client.authenticate = function(consumer, credential)
+    world.consumer, world.credential = consumer, credential
+  end
+  kong.service.request.clear_header = function(name)
+    world.headers[name] = nil
+  end
+  kong.service.request.set_header = function(name, value)
+    world.headers[name] = value
+  end
+
+  local null = real_ngx and real_ngx.null or require("cjson").null
+  local ngx = {
+    null = null,
+    ctx = world.ctx,
+    var = world.var,
+    time = function()
+      return world.time
+    end,
+    now = function()
+      return world.time
+    end,
+    get_phase = function()
+      return world.phase or "access"
+    end,
+    exit = function(status)
+      world.exited = status
+    end,
+    req = {
+      clear_header = kong.service.request.clear_header,
+      set_header = kong.service.request.set_header,
+    },
+    timer = {
+      at = function(delay, fn)
+        world.timers[#world.timers + 1] = { delay = delay, fn = fn }
+        return true
+      end,
+      every = function(delay, fn)
+        world.timers[#world.timers + 1] = { delay = delay, fn = fn, every = true }
+        return true
+      end,
+    },
+  }
+
+  _G.kong = kong
+  _G.ngx = setmetatable(ngx, { __index = real_ngx })
+  unload_plugins()
+  world.kong = kong
+  return world
+end
+
+
+--- Puts a module in the place of one that needs more than stand-ins, such as the native library.
+-- @tparam string name
+-- @tparam table module
+local function replace(name, module)
+  package.loaded[name] = module
+end
+
+
+--- The log entries of one level, as texts.
+local function texts(world, level)
+  local found = {}
+  for _, entry in ipairs(world.log) do
+    if entry.level == level then
+      found[#found + 1] = entry.text
+    end
+  end
+
+  return found
+end
+
+
+for name, load in pairs(modules) do
+  if name == "cjson" and is_installed(name) then
+    -- OpenResty's own knows array_mt
+    local ok, cjson = pcall(require, name)
+    if not ok or not cjson.array_mt then
+      package.loaded[name] = load()
+    end
+  elseif not is_installed(name) then
+    package.preload[name] = load
+  end
+end
+
+
+return {
+  reset = reset,
+  replace = replace,
+  texts = texts,
+  NONE = NONE,
+}
