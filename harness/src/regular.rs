@@ -21,3 +21,12 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     file.read_to_end(&mut content)?;
     Ok(content)
 }
+
+/// All of a text file.
+///
+/// # Errors
+/// As [`read`], and where it is not UTF-8.
+pub fn text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+}
