@@ -67,16 +67,14 @@ local function redact_query(query)
     return
   end
 
-  local uri = gsub(ngx.var.request_uri, "%?.*", "")
-  if query ~= "" then
-    uri = uri .. "?" .. query
-  end
-
+  local suffix = query ~= "" and "?" .. query or ""
+  local uri = gsub(ngx.var.request_uri, "%?.*", "") .. suffix
   local log = kong.log
   log.set_serialize_value("request.uri", uri)
   log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
                           kong.request.get_port() .. uri)
   log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
+  log.set_serialize_value("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
 end
 
 
