@@ -79,7 +79,9 @@ impl Setting {
     /// Sends a request to Kong's Admin API, that of the first node: status and answer.
     pub fn admin(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let address = self.stack.gateway().nodes()[0].admin.expect("this gateway has no Admin API");
-        let request = self.http.request(method.parse().unwrap(), format!("http://{address}{path}"));
+        // A connection of its own: Kong closes kept ones when its workers are replaced, and a change is not sent twice.
+        let http = self.http.request(method.parse().unwrap(), format!("http://{address}{path}"));
+        let request = http.header("Connection", "close");
         let request = match body {
             Some(body) => request.json(body),
             None => request,

@@ -23,29 +23,29 @@ tests![
 
 fn rules_see_the_method_of_a_grpc_route() {
     let case = Case::new();
-    case.call("plain", "/hello.HelloService/Admin").is_denied();
-    case.call("plain", "/hello.HelloService/Vet").passes_as("kong-vet", "/hello.HelloService/Vet");
-    case.call("plain", "/hello.HelloService/Say").passes_as("kong-client", "/hello.HelloService/Say");
+    case.call("plain", "/hello.HelloService/Admin").assert_denied();
+    case.call("plain", "/hello.HelloService/Vet").assert_passes_as("kong-vet", "/hello.HelloService/Vet");
+    case.call("plain", "/hello.HelloService/Say").assert_passes_as("kong-client", "/hello.HelloService/Say");
 }
 
 /// An HTTP route, whose path Kong strips, onto a gRPC service, to which the path is sent all the same.
 fn denied_method_is_not_reached_through_a_stripped_path() {
     let case = Case::new();
     for method in ["GET", "POST"] {
-        case.http(method, "stripped", "/hello.HelloService/Admin").is_denied();
+        case.http(method, "stripped", "/hello.HelloService/Admin").assert_denied();
         let vet = "/hello.HelloService/Vet";
-        case.http(method, "stripped", vet).passes_as("kong-vet", vet);
+        case.http(method, "stripped", vet).assert_passes_as("kong-vet", vet);
         let say = "/hello.HelloService/Say";
-        case.http(method, "stripped", say).passes_as("kong-client", say);
+        case.http(method, "stripped", say).assert_passes_as("kong-client", say);
     }
 }
 
 /// Kong's grpc-gateway plugin sets the path after mtls-policy has run as a plugin.
 fn denied_method_is_not_reached_by_transcoding() {
     let case = Case::new();
-    case.http("GET", "transcoded", "/v1/say").passes_as("kong-client", "/hello.HelloService/Say");
-    case.http("GET", "transcoded", "/v1/vet").passes_as("kong-vet", "/hello.HelloService/Vet");
-    case.http("GET", "transcoded", "/v1/admin").is_denied();
+    case.http("GET", "transcoded", "/v1/say").assert_passes_as("kong-client", "/hello.HelloService/Say");
+    case.http("GET", "transcoded", "/v1/vet").assert_passes_as("kong-vet", "/hello.HelloService/Vet");
+    case.http("GET", "transcoded", "/v1/admin").assert_denied();
 }
 
 /// Kong's grpc-web plugin sends the stripped path, or the one that it was asked for.
@@ -53,9 +53,9 @@ fn denied_method_is_not_reached_by_grpc_web() {
     let case = Case::new();
     for (route, prefix) in [("web-stripped", "/web"), ("web", "")] {
         let post = |path: &str| case.http("POST", route, &format!("{prefix}{path}"));
-        post("/hello.HelloService/Say").passes_as("kong-client", "/hello.HelloService/Say");
-        post("/hello.HelloService/Vet").passes_as("kong-vet", "/hello.HelloService/Vet");
-        post("/hello.HelloService/Admin").is_denied();
+        post("/hello.HelloService/Say").assert_passes_as("kong-client", "/hello.HelloService/Say");
+        post("/hello.HelloService/Vet").assert_passes_as("kong-vet", "/hello.HelloService/Vet");
+        post("/hello.HelloService/Admin").assert_denied();
     }
     case.assert_rules_are_kept();
 }
@@ -64,17 +64,17 @@ fn denied_method_is_not_reached_by_grpc_web() {
 fn denied_method_is_not_reached_by_setting_the_uri() {
     let case = Case::new();
     for path in ["/hello.HelloService/Say", "/hello.HelloService/Admin"] {
-        case.call("set", path).is_denied();
-        case.http("POST", "set-by-http", path).is_denied();
+        case.call("set", path).assert_denied();
+        case.http("POST", "set-by-http", path).assert_denied();
     }
 }
 
 /// request-transformer replaces the path that Kong has computed, which is not what is sent.
 fn denied_method_is_not_reached_by_replacing_the_uri() {
     let case = Case::new();
-    case.call("says", "/hello.HelloService/Admin").is_denied();
-    case.call("says", "/hello.HelloService/Vet").passes_as("kong-vet", "/hello.HelloService/Vet");
-    case.http("POST", "says-by-http", "/hello.HelloService/Admin").is_denied();
+    case.call("says", "/hello.HelloService/Admin").assert_denied();
+    case.call("says", "/hello.HelloService/Vet").assert_passes_as("kong-vet", "/hello.HelloService/Vet");
+    case.http("POST", "says-by-http", "/hello.HelloService/Admin").assert_denied();
     // Whether these pass is not the point: what is sent is what was decided about.
     case.call("administers", "/hello.HelloService/Say");
     case.call("administers", "/hello.HelloService/Vet");
@@ -186,14 +186,14 @@ impl Case {
 }
 
 impl Outcome {
-    fn passes_as(self, client: &str, path: &str) {
+    fn assert_passes_as(self, client: &str, path: &str) {
         let received = self.received.as_ref().unwrap_or_else(|| panic!("{path} was not received: {self:?}"));
         let seen = received.connection.client.as_ref().and_then(|client| client.common_name.as_deref());
         assert_eq!((received.uri.as_str(), seen), (path, Some(client)), "{self:?}");
     }
 
     /// By the rule: 403, or status 7 of gRPC (permission denied).
-    fn is_denied(self) {
+    fn assert_denied(self) {
         assert!(self.received.is_none(), "the upstream received it: {self:?}");
         assert!(self.status == 403 || self.grpc_status.as_deref() == Some("7"), "{self:?}");
     }

@@ -3,10 +3,10 @@
 --   make bench-reload KONG_BIN=/usr/local/bin/kong
 --   resty kong/native/benches/reload.lua KONG_BIN LIBRARY_DIRECTORY [CONSUMERS] [ROUNDS]
 --
--- A Kong with one worker has two routes: one with a policy whose consumers are in a file, and one without. A client asks
--- the second route without a break. For each format the file is replaced by one with other keys; the client measures
--- until a key of the new file is accepted, and for two seconds after that, in which the old consumers are freed. The same
--- time without a change is measured too: what the machine itself adds.
+-- A Kong with one worker has two routes: one with a policy whose consumers are in a file, and one without. A client
+-- asks the second route without a break. For each format the file is replaced by one with other keys; the client
+-- measures until a key of the new file is accepted, and for two seconds after that, in which the old consumers are
+-- freed. Some seconds without a change are measured too: what the machine itself adds.
 
 
 local resty_sha256 = require "resty.sha256"
@@ -127,6 +127,7 @@ status_listen = off
 plugins = upstream-mtls,mtls-policy,request-termination
 nginx_worker_processes = 1
 nginx_user = root root
+nginx_proxy_keepalive_requests = 1000000000
 log_level = notice
 proxy_access_log = off
 anonymous_reports = off
@@ -237,9 +238,9 @@ local function measure()
         assert(now() - began < 120, "the file was not loaded")
         return loaded and now() - loaded > 2
       end)
-      print(("%s, %d consumers, %.1f MB: longest answer of the other route %.0f ms of %d (%.0f ms without a change); " ..
-             "active after %.1f s; worker %.0f MB"):format(name, CONSUMERS, #text / 1e6, longest, requests, idle,
-             loaded - began, resident(worker)))
+      print(("%s, %d consumers, %.1f MB: longest answer of the other route %.0f ms of %d (%.0f ms without a " ..
+             "change); active after %.1f s; worker %.0f MB"):format(name, CONSUMERS, #text / 1e6, longest, requests,
+             idle, loaded - began, resident(worker)))
     end
   end
 end

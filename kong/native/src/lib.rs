@@ -10,6 +10,10 @@
 //! **Threads.** A thread of the library reads a consumers file and frees old consumers. It is started by the first read,
 //! never by loading the library: nginx loads that before it forks its workers.
 //!
+//! **Memory.** The C library's allocator has a lock for each thread's memory, and OpenResty takes all of them, one after the
+//! other, every 1,000 requests (`lua_malloc_trim`). Requests would wait for the thread that reads a file. So this library
+//! has an allocator of its own, whose threads share no lock.
+//!
 //! **Panics** end at the boundary: of a decision one makes a refusal (503), of a policy one that is not valid.
 
 mod answer;
@@ -22,6 +26,10 @@ mod handle;
 mod request;
 mod text;
 mod thread;
+
+#[cfg(feature = "allocator")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use answer::Answer;
 pub use consumers::Consumers;

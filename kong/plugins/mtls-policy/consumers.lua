@@ -185,6 +185,17 @@ local function file(path)
 end
 
 
+--- Forgets the files that no policy names any more, with their last valid content.
+-- @tparam table used the paths that are named, as keys
+local function retain(used)
+  for path in pairs(files) do
+    if not used[path] then
+      files[path] = nil
+    end
+  end
+end
+
+
 --- Looks at the files from now on. Called once, in init_worker.
 -- @tparam function callback called with a file whose `active` has changed, or whose first read has failed. Not for what
 -- `file` has waited for.
@@ -211,5 +222,6 @@ end
 
 return {
   file = file,
+  retain = retain,
   watch = watch,
 }
