@@ -46,6 +46,8 @@ impl Content {
             if let Some(content) = Self::try_load(path)? {
                 return Ok(content);
             }
+            // Whoever writes the file needs time; there is no condition to wait for.
+            #[allow(clippy::disallowed_methods)]
             thread::sleep(PAUSE);
         }
         Err(Problem::of_file("the file changes while it is read"))
