@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::document::{self, Report};
+use crate::gateway::declarative::derived_id;
 
 /// A kind of entity.
 #[derive(Debug, PartialEq, Eq)]
@@ -318,11 +319,14 @@ impl Reader {
     }
 }
 
-/// The id of an entity that has none: always the same for what names it and its parents.
+/// The id of an entity that has none: always the same for what names it and its parents. Where Kong has unique names, it
+/// is the one that Kong gives the entity without a database.
 fn generated_id(kind: &Kind, fields: &Map<String, Value>, number: usize) -> String {
     let name = kind.named_by.iter().find_map(|field| fields.get(*field)?.as_str());
-    let parents = kind.foreign_keys().filter(|_| kind.is_scoped || name.is_none());
-    let parents: Vec<_> = parents.map(|(field, _)| fields.get(field)).collect();
+    if let Some(name) = name.filter(|_| !kind.is_scoped) {
+        return derived_id(kind.name, name);
+    }
+    let parents: Vec<_> = kind.foreign_keys().map(|(field, _)| fields.get(field)).collect();
     let name = name.map_or_else(|| format!("number {number}"), str::to_owned);
     let text = json!([kind.name, parents, name]).to_string();
     Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{bail, ensure};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
@@ -55,7 +56,10 @@ impl Sync {
     fn make(&mut self, change: Change) -> anyhow::Result<()> {
         match change {
             Change::Delete(entity) => {
-                request(self.admin, Method::DELETE, &entity.path(), None)?;
+                let (code, answer) = ask(self.admin, Request::delete(entity.path()), Bytes::new())?;
+                // One that has expired is gone already.
+                let is_gone = code.is_success() || code == StatusCode::NOT_FOUND;
+                ensure!(is_gone, "cannot delete {}: {}", entity.path(), message(code, &answer));
                 self.applied.remove(&entity.path());
             }
             Change::Put(entity) => {
