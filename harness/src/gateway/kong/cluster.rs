@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use http::Method;
+use tempfile::NamedTempFile;
 
 use super::entities::Entities;
 use super::postgres::{Postgres, PostgresDatabase};
@@ -46,6 +47,8 @@ struct Node {
     listeners: Listeners,
     workers: usize,
     probe: Probe,
+    /// The file that nginx includes.
+    _server: NamedTempFile,
 }
 
 /// What is demanded of filters when a configuration is taken over.
@@ -257,8 +260,10 @@ impl Starter<'_> {
         settings.set("db_update_frequency", FREQUENCY);
         settings.set("worker_state_update_frequency", FREQUENCY);
         settings.set("db_update_propagation", PROPAGATION);
-        let Listeners { proxy, probe, cluster, .. } = listeners;
-        settings.set("proxy_listen", format!("{proxy} http2, {probe} reuseport"));
+        let Listeners { probe, cluster, .. } = listeners;
+        let server = tempfile::Builder::new().prefix("probe-").suffix(".conf").tempfile()?;
+        fs::write(server.path(), probe::server(probe))?;
+        settings.set("nginx_http_include", server.path().display().to_string());
         match role {
             Role::Traditional => {}
             Role::ControlPlane => {
@@ -283,7 +288,7 @@ impl Starter<'_> {
         let workers = settings.workers()?;
         let process = Process::start(self.bin, &settings, self.plugins)?;
         let probe = Probe::new(listeners.probe, workers);
-        let node = Node { process, listeners, workers, probe };
+        let node = Node { process, listeners, workers, probe, _server: server };
         // A data plane is not ready before it has a configuration.
         if !matches!(role, Role::DataPlane(_)) {
             await_ready(&node.process, &node.listeners)?;
