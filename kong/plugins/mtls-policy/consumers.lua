@@ -25,6 +25,10 @@ local INTERVAL = 1
 local POLL_INTERVAL = 0.02
 
 
+-- Seconds after which reading a file is reported to take long: on a network file system it may never end.
+local SLOW = 60
+
+
 -- Seconds that a worker which does not serve requests yet may wait for all of its files together.
 local PATIENCE = 5
 
@@ -57,9 +61,15 @@ end
 local function take_outcome(file)
   local outcome = C.mtls_policy_consumers_file_poll(file.handle)
   if outcome == READING then
+    if file.started and ngx.now() - file.started > SLOW then
+      file.started = nil
+      kong.log.warn("consumers_file ", file.path, ": has been read for more than ", SLOW, " seconds")
+    end
+
     return true, false
   end
 
+  file.started = nil
   local is_first = file.loading
   file.loading = false
   if outcome == LOADED then
@@ -133,6 +143,7 @@ local function look(file)
     poll_now(file)
   end
 
+  file.started = file.started or ngx.now()
   C.mtls_policy_consumers_file_start(file.handle)
   poll_later(file)
 end
@@ -172,6 +183,7 @@ local function file(path)
     last_error = nil,
     loading = true,
     polled = false,
+    started = ngx.now(),
   }
   files[path] = known
   C.mtls_policy_consumers_file_start(known.handle)
