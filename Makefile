@@ -9,6 +9,12 @@ ENGINE ?=
 ifneq ($(ENGINE),)
 export HARNESS_ENGINE = $(ENGINE)
 endif
+# off, postgres or hybrid, with GATEWAY=kong: where Kong gets its configuration from; empty: a declarative file
+DATABASE ?=
+ifneq ($(DATABASE),)
+export HARNESS_DATABASE = $(DATABASE)
+endif
+POSTGRES = $(if $(filter-out off,$(DATABASE)),postgres)
 HARNESS := cargo run --quiet --package harness --
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -18,7 +24,7 @@ RELEASE = kong-upstream-mtls-$(VERSION)
 # What is packed has the time of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native deny fuzz mutants sbom reproducible tagged spec
+.PHONY: demo test conformance e2e filter filter-test native dist bench-filter envoy prometheus browser pictures up bench fmt lint sanitize soak bench-native bench-reload deny fuzz mutants sbom reproducible tagged spec changes postgres
 
 ## demo: bring all of it up and walk the path, and every way in which it must fail
 demo: filter
@@ -26,7 +32,7 @@ demo: filter
 	$(HARNESS) demo --gateway $(GATEWAY)
 
 ## test: unit tests, the filter's core inside wasm, end-to-end suites (on embedded and Envoy, or GATEWAY=kong)
-test: filter filter-test native spec envoy prometheus browser
+test: filter filter-test native spec envoy prometheus browser $(POSTGRES)
 	HARNESS_REQUIRE=envoy,browser,$(firstword $(GATEWAYS)) HARNESS_GATEWAY=$(firstword $(GATEWAYS)) cargo test --workspace --all-features
 	for each in $(wordlist 2,9,$(GATEWAYS)); do \
 	  HARNESS_REQUIRE=$$each HARNESS_GATEWAY=$$each cargo test --workspace --all-features --test suites || exit; done
@@ -47,6 +53,13 @@ up: filter
 REQUESTS ?= 10000000
 soak: filter native
 	cargo run --quiet --release --package harness -- soak --gateway $(GATEWAY) --requests $(REQUESTS) --svg target/soak.svg
+
+## changes: random Admin API changes on two Kong nodes for an hour with each runtime; KONG_BIN=…, SECONDS=…, DATABASE=hybrid
+changes: filter native postgres
+	for runtime in wasm native; do \
+	  HARNESS_GATEWAY=kong HARNESS_REQUIRE=kong HARNESS_ENGINE=$$runtime HARNESS_DATABASE=$(or $(DATABASE),postgres) \
+	  HARNESS_CHANGES_SECONDS=$(or $(SECONDS),3600) \
+	  cargo test --package tests --test suites -- admin_api_changes::random || exit; done
 
 ## bench: what a decision costs; with GATEWAY=kong KONG_BIN=…: what a gateway costs, in variants
 ifeq ($(origin GATEWAY), file)
@@ -104,6 +117,10 @@ sanitize:
 bench-native: native
 	resty kong/native/benches/decide.lua target/native/libmtls_policy_native.so kong/plugins/mtls-policy/cdef.lua
 
+## bench-reload: the longest pause of another route while Kong loads a consumers file; KONG_BIN=…
+bench-reload: native
+	resty kong/native/benches/reload.lua $(or $(KONG_BIN),kong) target/native $(CONSUMERS)
+
 ## filter-test: the policy's core inside wasm, in Node
 filter-test:
 	filter/test.sh
@@ -127,6 +144,10 @@ browser:
 ## pictures: the README's pictures of the page, in docs/images, by the page's tests
 pictures: filter browser
 	HARNESS_PICTURES=$(CURDIR)/docs/images HARNESS_REQUIRE=browser cargo test --package harness --test page picture
+
+## postgres: Debian's Postgres, where there is none; for DATABASE=postgres and DATABASE=hybrid
+postgres:
+	harness/install-postgres.sh
 
 fmt:
 	cargo fmt --all

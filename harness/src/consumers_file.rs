@@ -1,13 +1,10 @@
-//! A policy's consumers file, read as the native plugin reads it, for what has only policies.
+//! A policy's consumers file, put into the policy, for what has only policies.
 
 use std::path::{Path, PathBuf};
 
+use ::consumers_file::Content;
 use anyhow::Context;
-use mtls_policy::policy::Consumers;
 use serde_json::Value;
-
-use crate::document::{Report, parse};
-use crate::regular;
 
 /// The file that a policy names. One with consumers of its own beside it is a mistake, which compiling the policy tells,
 /// and so is a path that is not absolute.
@@ -16,20 +13,26 @@ pub fn named(policy: &Value) -> Option<PathBuf> {
     (path.is_absolute() && policy.get("consumers").is_none_or(Value::is_null)).then(|| path.to_owned())
 }
 
-/// The consumers in a file.
+/// Reads the consumers of a file, as the native plugin does.
 ///
 /// # Errors
-/// It cannot be read, or all that is wrong with it.
+/// It cannot be read, or all that is wrong with it: [`Problems`](::consumers_file::Problems).
 pub fn read(path: &Path) -> anyhow::Result<Value> {
-    let within = || format!("consumers_file {}", path.display());
-    let text = regular::text(path).with_context(within)?;
-    let report = Report::new(None);
-    let node = parse(&text, &report);
-    let mut document = report.conclude(node).with_context(within)?.to_json();
-    Consumers::compile(document.to_string().as_bytes())
-        .map_err(|problems| anyhow::anyhow!("{problems}"))
-        .with_context(within)?;
-    Ok(document["consumers"].take())
+    let content = Content::load(path).with_context(|| within(path))?;
+    parse(path, &content)
+}
+
+/// Parses what was read of a file.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(path: &Path, content: &Content) -> anyhow::Result<Value> {
+    let consumers = content.configs().with_context(|| within(path))?;
+    serde_json::to_value(consumers).with_context(|| within(path))
+}
+
+fn within(path: &Path) -> String {
+    format!("consumers_file {}", path.display())
 }
 
 /// A policy with consumers in the place of the file's name.

@@ -6,5 +6,5 @@ cd "$(dirname "$0")/../.."
 
 # Bootstrap mode allows -Z on a stable compiler. A target, so that build scripts do without.
 target=$(rustc -vV | sed -n 's/^host: //p')
-RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package mtls-policy-native --lib --test abi \
+RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package mtls-policy-native --no-default-features --lib --test abi \
   --target "$target" --target-dir target/asan

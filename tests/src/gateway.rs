@@ -22,6 +22,11 @@ pub fn request_id_header() -> &'static str {
     gateway(Options::default()).request_id_header()
 }
 
+/// Whether mtls-policy runs as the Lua plugin over the native library, by `HARNESS_ENGINE`; else as a filter.
+pub fn is_native() -> bool {
+    lacks(Ability::RunsFilters).is_some()
+}
+
 /// Brings up what a plan says on the gateway; the test is skipped where that cannot run.
 pub(crate) fn up(plan: &Plan<'_>, options: Options) -> anyhow::Result<Stack> {
     let gateway = gateway(options);

@@ -38,28 +38,41 @@ impl Connection {
 
     /// Reads until a stream, or all of them, has ended.
     pub fn end(&mut self, stream: u32) -> End {
-        loop {
+        self.response(stream).0
+    }
+
+    /// Likewise, and returns the status of the response; `None` if it has none, or not as nginx writes it.
+    pub fn status(&mut self, stream: u32) -> Option<u16> {
+        self.response(stream).1
+    }
+
+    fn response(&mut self, stream: u32) -> (End, Option<u16>) {
+        let mut status = None;
+        let end = loop {
             let mut head = [0; 9];
             match self.0.read_exact(&mut head) {
                 Ok(()) => (),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no end of stream {stream}"),
-                Err(_) => return End::Refused,
+                Err(_) => break End::Refused,
             }
             let [a, b, c, kind, flags, rest @ ..] = head;
             let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
             if self.0.read_exact(&mut payload).is_err() {
-                return End::Refused;
+                break End::Refused;
+            }
+            let is_ours = u32::from_be_bytes(rest) == stream;
+            if kind == HEADERS && is_ours {
+                status = status.or_else(|| status_of(&payload));
             }
             match kind {
                 SETTINGS if flags == 0 => self.frame(SETTINGS, ACK, 0, b""),
-                HEADERS | DATA if u32::from_be_bytes(rest) == stream && flags & END_STREAM != 0 => {
-                    return End::Answered;
-                }
-                RST_STREAM if u32::from_be_bytes(rest) == stream => return End::Refused,
-                GO_AWAY => return End::Refused,
+                HEADERS | DATA if is_ours && flags & END_STREAM != 0 => break End::Answered,
+                RST_STREAM if is_ours => break End::Refused,
+                GO_AWAY => break End::Refused,
                 _ => (),
             }
-        }
+        };
+        (end, status)
     }
 
     /// What is not taken any more is told by [`end`](Self::end).
@@ -67,6 +80,17 @@ impl Connection {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
         let _ = self.0.write_all(&[&head, payload].concat());
+    }
+}
+
+/// The status at the beginning of a header block, as nginx writes it: indexed, or a literal in plain digits (RFC 7541,
+/// sections 6.1 and 6.2.1), maybe after an update of the dynamic table's size.
+fn status_of(block: &[u8]) -> Option<u16> {
+    let block = block.strip_prefix(&[0x20]).unwrap_or(block);
+    match block {
+        [index @ 0x88..=0x8e, ..] => Some([200, 204, 206, 304, 400, 404, 500][usize::from(index - 0x88)]),
+        [0x48, 3, digits @ ..] => std::str::from_utf8(digits.get(..3)?).ok()?.parse().ok(),
+        _ => None,
     }
 }
 

@@ -9,17 +9,19 @@ mod done;
 #[cfg(test)]
 mod faults_table;
 mod gateway;
+pub mod grpc;
 pub mod http2;
 pub mod migration;
 mod orders;
 pub mod raw;
+pub mod recorder;
 pub mod rogue;
 mod runner;
 mod seen;
 mod setting;
 
 pub use done::Done;
-pub use gateway::{absent, lacks, needs, request_id_header};
+pub use gateway::{absent, is_native, lacks, needs, request_id_header};
 pub use harness::stack::digest;
 pub use orders::permutations;
 pub use runner::{Test, run, skip};

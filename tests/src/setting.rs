@@ -12,6 +12,7 @@ use harness::gateway::Options;
 use harness::pki::{Authority, Issued, Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
 use reqwest::blocking::{Client, RequestBuilder};
+use serde_json::Value;
 
 use crate::config::{CLIENTS, with_policy};
 use crate::{Seen, gateway};
@@ -52,12 +53,51 @@ impl Setting {
 
     /// With a whole config and some of Kong's settings, as in kong.conf. The gateway may refuse them.
     pub fn up(config: &str, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        crypto();
-        let plan = Plan { config, clients: &CLIENTS, proxy: ANY_PORT, status: Some(ANY_PORT) };
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let stack = gateway::up(&plan, Options { settings, ..Options::default() })?;
+        Self::with_options(config, Options { settings, ..Options::default() })
+    }
+
+    /// With a whole config, on several nodes that share a database.
+    pub fn on_nodes(nodes: usize, config: &str) -> Self {
+        let options = Options { nodes, ..Options::default() };
+        Self::with_options(config, options).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    fn with_options(config: &str, options: Options) -> anyhow::Result<Self> {
+        crypto();
+        let plan = Plan { config, clients: &CLIENTS, proxy: ANY_PORT, status: Some(ANY_PORT) };
+        let stack = gateway::up(&plan, options)?;
         Ok(Self { stack, http: client(), replaced: Mutex::default(), routes: "" })
+    }
+
+    /// Where each node serves clients.
+    pub fn proxies(&self) -> Vec<SocketAddr> {
+        self.stack.gateway().nodes().into_iter().map(|node| node.proxy).collect()
+    }
+
+    /// Sends a request to Kong's Admin API, that of the first node: status and answer.
+    pub fn admin(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let address = self.stack.gateway().nodes()[0].admin.expect("this gateway has no Admin API");
+        // A connection of its own: Kong closes kept ones when its workers are replaced, and a change is not sent twice.
+        let http = self.http.request(method.parse().unwrap(), format!("http://{address}{path}"));
+        let request = http.header("Connection", "close");
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = request.send().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().unwrap()).unwrap_or_default())
+    }
+
+    /// Waits until every worker of every node works with all that the Admin API has been told so far.
+    pub fn await_changes(&self) {
+        self.await_changes_and(|| {});
+    }
+
+    /// Likewise; calls a function when this holds for routes and Kong's own plugins, filters apart.
+    pub fn await_changes_and(&self, mut plugins_are_current: impl FnMut()) {
+        self.stack.gateway().await_changes(&mut plugins_are_current).unwrap();
     }
 
     pub fn proxy(&self) -> SocketAddr {

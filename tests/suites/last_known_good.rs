@@ -1,13 +1,15 @@
 //! What is broken never replaces what works, and touches nothing but itself.
 
+use harness::gateway::Ability;
 use tests::config::{CA_FILE, from_files};
-use tests::{Setting, raw, tests};
+use tests::{Setting, lacks, needs, raw, skip, tests};
 
 tests![
     one_bad_certificate_beside_good_ones_is_missed_by_nobody_else,
     a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone,
     a_refused_config_leaves_the_one_before_in_force,
     a_gateway_that_nobody_has_asked_anything_refuses_a_bad_config_too,
+    an_invalid_policy_closes_its_route_where_no_last_one_is_kept,
 ];
 
 fn a_broken_pair_leaves_the_one_before_in_force_and_the_others_alone() {
@@ -48,6 +50,7 @@ rules:
 }
 
 fn a_refused_config_leaves_the_one_before_in_force() {
+    needs(Ability::KeepsLastPolicy);
     let setting = Setting::new("client_certificate: kong-client");
     let served_as = || {
         let seen = setting.get("/dogs/anything").key("model-citizen").send();
@@ -73,12 +76,54 @@ fn a_refused_config_leaves_the_one_before_in_force() {
 
 /// Each of its workers: a filter knows only what its own worker was asked.
 fn a_gateway_that_nobody_has_asked_anything_refuses_a_bad_config_too() {
+    needs(Ability::KeepsLastPolicy);
     let setting = Setting::new("client_certificate: kong-client");
     let bad =
         "client_certificate: kong-client\nrules: [{match: {methods: [PSOT]}, client_certificate: kong-vet}]";
     setting.reconfigure(bad).expect_err(bad);
     for _ in 0..20 {
         assert_eq!(raw::get(setting.proxy(), "/dogs/anything", &[]).status, 401);
+    }
+}
+
+/// Every other change takes effect.
+fn an_invalid_policy_closes_its_route_where_no_last_one_is_kept() {
+    if lacks(Ability::KeepsLastPolicy).is_none() {
+        skip("this gateway keeps the last good policy");
+    }
+    let good = anyone_as("kong-client");
+    let config = |first: &str, second: &str| {
+        let certificates = ["kong-client", "kong-vet"].map(from_files).join(", ");
+        format!(
+            r#"_format_version: "3.0"
+services:
+- name: dogcatcher
+  url: https://dogcatcher-api:5443
+  plugins:
+  - {{name: upstream-mtls, config: {{client_certificates: [{certificates}], ca_file: {CA_FILE}}}}}
+  routes:
+  - {{name: first, paths: [/first], plugins: [{first}]}}
+  - {{name: second, paths: [/second], plugins: [{second}]}}
+"#
+        )
+    };
+    let setting = Setting::of(&config(&good, &good));
+    let status = |route: &str| raw::get(setting.proxy(), &format!("/{route}/anything"), &[]).status;
+    assert_eq!((status("first"), status("second")), (200, 200));
+
+    let invalid = "{name: mtls-policy, config: {anonymous: guest, client_certificate: kong-client,
+                    rules: [{match: {groups: [nobody-is-in-it]}, client_certificate: kong-vet}]}}";
+    let denied = "{name: mtls-policy, config: {anonymous: guest, rules: [{match: {}, deny: {}}]}}";
+    let problem = format!("{:#}", setting.reconfigure_to(&config(invalid, denied)).expect_err("invalid"));
+    assert!(problem.contains("rules[0].match.groups[0]"), "{problem}");
+    for _ in 0..20 {
+        assert_eq!((status("first"), status("second")), (503, 403));
+    }
+    assert!(setting.log().contains("the policy is invalid: rules[0].match.groups[0]"));
+
+    setting.reconfigure_to(&config(&good, &good)).unwrap();
+    for _ in 0..20 {
+        assert_eq!((status("first"), status("second")), (200, 200));
     }
 }
 

@@ -12,16 +12,23 @@ mod a_migration_changes_no_answer;
 mod a_refusal_waits_for_no_body;
 mod a_stalled_file_holds_nobody_up;
 mod a_whole_authority_rotates;
+mod access_control_lists;
+mod admin_api_changes;
+mod answering_plugins;
 mod bodies_stream_both_ways;
+mod body_credentials;
+mod changed_targets;
 mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
 mod ended_connections_cost_nothing;
+mod grpc_paths;
 mod http2_says_no_more;
 mod identities_stay_apart;
 mod identity_headers_are_ours;
 mod keys_are_told_nobody;
 mod last_known_good;
+mod multiple_authentication;
 mod no_certificate_no_request;
 mod no_decision_no_request;
 mod no_fault_mixes_identities_up;
@@ -30,14 +37,17 @@ mod nothing_is_done_twice;
 mod nothing_is_smuggled;
 mod one_policy_one_decision;
 mod policies_change_under_load;
+mod pool_identity;
 mod protocols;
 mod refusals_are_key_auths;
 mod revoked_upstreams_hear_nothing;
 mod rotation_loses_nothing;
 mod rotation_outlives_faults;
+mod stale_policies;
 mod targets_of_an_upstream;
 mod the_upstream_is_verified;
 mod the_whole_path;
+mod unique_identifiers;
 mod upstreams_by_name;
 mod upstreams_mean_no_good;
 mod vaults;
@@ -56,16 +66,23 @@ fn main() -> ExitCode {
         a_refusal_waits_for_no_body::TESTS,
         a_stalled_file_holds_nobody_up::TESTS,
         a_whole_authority_rotates::TESTS,
+        access_control_lists::TESTS,
+        admin_api_changes::TESTS,
+        answering_plugins::TESTS,
         bodies_stream_both_ways::TESTS,
+        body_credentials::TESTS,
+        changed_targets::TESTS,
         connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
         ended_connections_cost_nothing::TESTS,
+        grpc_paths::TESTS,
         http2_says_no_more::TESTS,
         identities_stay_apart::TESTS,
         identity_headers_are_ours::TESTS,
         keys_are_told_nobody::TESTS,
         last_known_good::TESTS,
+        multiple_authentication::TESTS,
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,
         no_fault_mixes_identities_up::TESTS,
@@ -74,14 +91,17 @@ fn main() -> ExitCode {
         nothing_is_smuggled::TESTS,
         one_policy_one_decision::TESTS,
         policies_change_under_load::TESTS,
+        pool_identity::TESTS,
         protocols::TESTS,
         refusals_are_key_auths::TESTS,
         revoked_upstreams_hear_nothing::TESTS,
         rotation_loses_nothing::TESTS,
         rotation_outlives_faults::TESTS,
+        stale_policies::TESTS,
         targets_of_an_upstream::TESTS,
         the_upstream_is_verified::TESTS,
         the_whole_path::TESTS,
+        unique_identifiers::TESTS,
         upstreams_by_name::TESTS,
         upstreams_mean_no_good::TESTS,
         vaults::TESTS,

@@ -1,11 +1,8 @@
 //! What is no plain HTTP rides the same identities.
 
-use bytes::Bytes;
 use harness::gateway::Ability;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tests::config::upstream_mtls;
-use tests::{Setting, needs, tests};
+use tests::{Setting, grpc, needs, tests};
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 
@@ -88,7 +85,7 @@ fn a_grpc_call_is_made_as_who_it_was_decided_to_be() {
             (called.seen_client.as_deref(), called.grpc_status.as_deref()),
             (Some("kong-client"), Some("0"))
         );
-        assert_eq!(called.body, MESSAGE);
+        assert_eq!(called.body, grpc::MESSAGE);
     }
     let before = setting.requests_upstream();
     let refused = call(&setting, "nobody's");
@@ -108,38 +105,7 @@ fn grpc_and_http_to_one_upstream_share_no_connection() {
     }
 }
 
-struct Called {
-    seen_client: Option<String>,
-    grpc_status: Option<String>,
-    body: Bytes,
+/// Calls the one method that the upstream has.
+fn call(setting: &Setting, key: &str) -> grpc::Response {
+    grpc::call(setting.proxy(), "/dogcatcher.Dogs/Echo", &[("x-api-key", key)])
 }
-
-/// One call, on an HTTP/2 connection of its own without TLS.
-fn call(setting: &Setting, key: &str) -> Called {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(setting.proxy()).await.unwrap();
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let request = http::Request::post(format!("http://{}/dogcatcher.Dogs/Echo", setting.proxy()))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("x-api-key", key)
-            .body(Full::new(Bytes::from_static(MESSAGE)))
-            .unwrap();
-        let answer = sender.send_request(request).await.unwrap();
-        let text = |headers: &http::HeaderMap, name| {
-            headers.get(name).map(|value| value.to_str().unwrap().to_owned())
-        };
-        let seen_client = text(answer.headers(), "x-seen-client");
-        let at_once = text(answer.headers(), "grpc-status");
-        let body = answer.into_body().collect().await.unwrap();
-        let grpc_status =
-            at_once.or_else(|| body.trailers().and_then(|trailers| text(trailers, "grpc-status")));
-        Called { seen_client, grpc_status, body: body.to_bytes() }
-    })
-}
-
-/// One message: not compressed, four bytes long.
-const MESSAGE: &[u8] = b"\0\0\0\0\x04woof";

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use harness::gateway::Ability;
 use tests::config::upstream_mtls;
@@ -10,7 +11,9 @@ use tests::{Setting, needs, tests};
 tests![
     a_key_in_a_body_lets_in_and_is_hidden_there,
     consumers_come_from_a_file_and_a_new_one_takes_over,
-    a_broken_consumers_file_leaves_the_last_good_one_in_force,
+    an_invalid_consumers_file_leaves_the_last_valid_one_active,
+    very_many_consumers_come_from_a_file_in_yaml_and_json,
+    a_worker_ends_while_it_reads_a_consumers_file,
     kongs_plugins_see_the_policys_consumer,
     a_choice_that_nobody_carries_out_reaches_no_upstream,
 ];
@@ -56,23 +59,127 @@ fn consumers_come_from_a_file_and_a_new_one_takes_over() {
     });
 }
 
-fn a_broken_consumers_file_leaves_the_last_good_one_in_force() {
+fn an_invalid_consumers_file_leaves_the_last_valid_one_active() {
     needs(Ability::ReadsConsumersFiles);
     let case = FromFile::new(&["model-citizen"]);
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (level, before) in ('b'..='i').zip('a'..) {
+        bomb += &format!("{level}: &{level} [{}]\n", vec![format!("*{before}"); 9].join(","));
+    }
+    bomb += "consumers: *i\n";
+    let deep = format!("consumers: {}", "[".repeat(1000));
     // What is in the file, and what is said of it.
-    let broken = [
-        ("consumers: {", "the last good one"),
+    let invalid = [
+        ("consumers: {", "not valid YAML"),
         ("consumers: [{username: vet, keys: [{id: '1', sha256: abc}]}]", "consumers[0].keys[0].sha256"),
-        ("nonsense: 1", "nonsense: there is no such field"),
+        ("nonsense: 1", "nonsense: unknown field"),
+        ("consumers: {}", "consumers: expected a list, got a map"),
+        ("consumers: [{username: vet, keys: {}}]", "consumers[0].keys: expected a list, got a map"),
+        (
+            r#"{"consumers":[{"username":"vet","groups":{}}]}"#,
+            "consumers[0].groups: expected a list, got a map",
+        ),
+        ("consumers: [{username: vet, true: x}]", "consumers[0]: expected a string as the name of a field"),
+        ("consumers: [{username: vet, ~: x}]", "got null"),
+        (&bomb, "aliases are not supported in a consumers file"),
+        ("consumers: &a [*a]", "consumers[0]: aliases are not supported in a consumers file"),
+        (&deep, "recursion limit exceeded"),
+        ("consumers: []\n---\nconsumers: []", "expected one document, got a second one"),
+        ("consumers: []\nconsumers: []", "consumers: duplicate field"),
+        ("consumers: []\0", "got a NUL"),
+        ("\u{feff}consumers: []", "byte order mark"),
         ("consumers: []", "there is no consumer \"model-citizen\""),
     ];
-    for (text, owed) in broken {
-        fs::write(&case.file, text).unwrap();
-        case.setting.wait_until(owed, || case.setting.log().contains(owed));
+    for (text, said) in invalid {
+        replace(&case.file, text);
+        case.setting.wait_until(said, || case.setting.log().contains(said));
         for _ in 0..10 {
             assert_eq!(case.setting.get("/dogs/anything").key("model-citizen").send().status, 200, "{text}");
         }
     }
+    // Neither a pipe nor a missing file holds anything up.
+    fs::remove_file(&case.file).unwrap();
+    let said = "cannot read the file: No such file or directory";
+    case.setting.wait_until(said, || case.setting.log().contains(said));
+    let pipe = std::process::Command::new("mkfifo").arg(&case.file).status().unwrap();
+    assert!(pipe.success());
+    let said = "expected a regular file";
+    case.setting.wait_until(said, || case.setting.log().contains(said));
+    assert_eq!(case.setting.get("/dogs/anything").key("model-citizen").send().status, 200);
+    fs::remove_file(&case.file).unwrap();
+
+    case.put(&["model-citizen", "vet"]);
+    case.setting.wait_until("a valid file is loaded", || {
+        case.setting.get("/cats/anything").key("vet").send().status == 200
+    });
+}
+
+fn very_many_consumers_come_from_a_file_in_yaml_and_json() {
+    needs(Ability::ReadsConsumersFiles);
+    needs(Ability::KongsOwn);
+    let case = FromFile::new(&["model-citizen"]);
+    let status = |who: &str| case.setting.get("/dogs/anything").key(who).send().status;
+    for (name, other, text) in [
+        (
+            "vet",
+            "model-citizen",
+            case.many(|consumers| format!("# YAML\n{{consumers: [{consumers}]}}"), "vet"),
+        ),
+        (
+            "model-citizen",
+            "vet",
+            case.many(|consumers| format!(r#"{{"consumers":[{consumers}]}}"#), "model-citizen"),
+        ),
+    ] {
+        replace(&case.file, &text);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while status(name) != 200 {
+            assert!(Instant::now() < deadline, "{}", case.setting.log());
+            // Until then the content before is active.
+            let now = status(other);
+            assert!(now == 200 || status(name) == 200, "{other}: {now}");
+        }
+        case.setting.wait_until_everywhere("in every worker", || status(other) == 401);
+    }
+}
+
+/// A worker that ends unloads the libraries of its Lua state, and a thread may still run code of one.
+fn a_worker_ends_while_it_reads_a_consumers_file() {
+    needs(Ability::ReadsConsumersFiles);
+    needs(Ability::KongsOwn);
+    let case = FromFile::new(&["model-citizen"]);
+    let text = case.many(|consumers| format!("# YAML\n{{consumers: [{consumers}]}}"), "vet");
+    for (round, text) in [text.clone(), format!("{text} # other")].iter().enumerate() {
+        let before = case.setting.processes();
+        replace(&case.file, text);
+        case.setting
+            .wait_until("a thread reads the file", || before.iter().any(|worker| is_reading(*worker)));
+        case.setting.restart_workers().unwrap();
+        case.setting.wait_until("the workers before have ended", || {
+            before.iter().all(|worker| !Path::new(&format!("/proc/{worker}")).exists())
+        });
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while case.setting.get("/dogs/anything").key("vet").send().status != 200 {
+            assert!(Instant::now() < deadline, "round {round}: {}", case.setting.log());
+        }
+    }
+    for word in ["exited on signal", "panicked", "SIGSEGV"] {
+        assert!(!case.setting.log().contains(word), "{word}: {}", case.setting.log());
+    }
+}
+
+/// Whether a thread of the library has run in this worker for longer than it takes to look at a file.
+fn is_reading(worker: u32) -> bool {
+    let threads = || {
+        let tasks = fs::read_dir(format!("/proc/{worker}/task")).into_iter().flatten().flatten();
+        let named = |path: &Path| {
+            fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "mtls-policy")
+        };
+        tasks.map(|task| task.path()).filter(|path| named(path)).collect::<Vec<_>>()
+    };
+    let before = threads();
+    std::thread::sleep(Duration::from_millis(50));
+    threads().iter().any(|thread| before.contains(thread))
 }
 
 fn kongs_plugins_see_the_policys_consumer() {
@@ -202,6 +309,22 @@ services:
             case.setting.get("/cats/anything").key(who[0]).send().status == 200
         });
         case
+    }
+
+    /// A text with a hundred thousand consumers in JSON, `who` the last of those with a key.
+    fn many(&self, text: impl Fn(String) -> String, who: &str) -> String {
+        let consumer = |name: &str, digest: &str| {
+            format!(r#"{{"username":"{name}","keys":[{{"id":"1","sha256":"{digest}"}}]}}"#)
+        };
+        let mut consumers: Vec<_> = (0..100_000)
+            .map(|number| consumer(&format!("consumer-{number}"), &format!("{number:064}")))
+            .collect();
+        // A rule names it.
+        if who != "model-citizen" {
+            consumers.push(r#"{"username":"model-citizen"}"#.to_owned());
+        }
+        consumers.push(consumer(who, &tests::digest(self.setting.key(who))));
+        text(consumers.join(","))
     }
 
     fn put(&self, who: &[&str]) {

@@ -17,7 +17,7 @@ use super::problem::{Problem, Problems};
 use super::read;
 use rules::Known;
 
-pub use consumers::Consumers;
+pub use consumers::{Consumers, MOST_PROBLEMS};
 pub use host::{ConsumersFile, Host};
 
 impl Policy {

@@ -90,6 +90,7 @@ pub(super) struct Keyring {
     consumers: Box<[Consumer]>,
     holdings: Box<[Holding]>,
     table: Table,
+    has_windows: bool,
 }
 
 /// A key, and the position of who holds it.
@@ -111,7 +112,7 @@ impl Keyring {
 
     /// Whether a key's validity depends on the time.
     pub(super) fn has_windows(&self) -> bool {
-        self.holdings.iter().any(|holding| holding.key.validity.is_some())
+        self.has_windows
     }
 
     pub(super) fn find(&self, digest: &Digest, now: i64) -> Result<(&Consumer, &Key), Absent<'_>> {
@@ -173,7 +174,13 @@ impl Growing {
     }
 
     pub(super) fn finish(self) -> Keyring {
-        Keyring { consumers: self.consumers.into(), holdings: self.holdings.into(), table: self.table }
+        let has_windows = self.holdings.iter().any(|holding| holding.key.validity.is_some());
+        Keyring {
+            has_windows,
+            consumers: self.consumers.into(),
+            holdings: self.holdings.into(),
+            table: self.table,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub mod schema;
 mod wants;
 
 pub use caller::Caller;
-pub use compile::{Consumers, ConsumersFile, Host};
+pub use compile::{Consumers, ConsumersFile, Host, MOST_PROBLEMS};
 pub use config::{
     Authentication, Config, Consumer as ConsumerConfig, Deny, Key as KeyConfig, Match, Rule as RuleConfig,
 };

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{Usage, print};
 use crate::doctor::{
-    Case, Finding, Patient, State, Text, Through, TrustedBy, examine, examine_gateway, patients,
+    AdminApi, Case, Finding, Patient, State, Text, Through, TrustedBy, examine, examine_gateway, patients,
 };
 use crate::progress;
 
@@ -18,14 +18,25 @@ use crate::progress;
 #[command(after_help = "\
 Examples:
   harness doctor --config kong.yml
+  harness doctor --admin http://127.0.0.1:8001
   harness doctor --host api.example.com --cert client.crt --key client.key --ca ca.crt
   harness doctor --through http://127.0.0.1:8000/dogs --api-key-file key.txt
 
 Exit codes: 0 every hop is in order; 1 one is broken; 2 could not ask.")]
 pub(super) struct Typed {
-    /// Kong's declarative config: every service in it, under each of its client certificates
+    /// Kong's declarative config: every service in it, under each of its client certificates; or Kubernetes manifests:
+    /// the policies of the KongPlugins in them
     #[arg(long, value_name = "FILE", conflicts_with = "host")]
     config: Option<PathBuf>,
+    /// Admin API of a running Kong: check each policy of mtls-policy and each id in an upstream-mtls there
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// CA certificates to verify the Admin API with, instead of the system's
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_ca: Option<PathBuf>,
+    /// File with headers for the Admin API, one `NAME: VALUE` a line
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_header_file: Option<PathBuf>,
     /// The upstream, without a config
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -66,12 +77,18 @@ pub(super) struct Typed {
 pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
     let now = OffsetDateTime::now_utc();
     let through = through(&typed)?;
+    let admin = admin(&typed)?;
     let (config, cases) = cases(&typed)?;
-    if cases.is_empty() && config.is_empty() && through.is_none() {
-        let message = "say what to look at: --config FILE, --host HOST, or --through URL";
+    if cases.is_empty() && config.is_empty() && through.is_none() && admin.is_none() {
+        let message = "say what to look at: --config FILE, --admin URL, --host HOST, or --through URL";
         return Err(Usage(vec![message.to_owned()]).into());
     }
     let mut sections = Vec::new();
+    if let Some((url, admin)) = &admin {
+        progress::at(format!("reading the configuration from {url}"));
+        let hops = admin.examine().map_err(|error| Usage(vec![error.to_string()]))?;
+        sections.push(Section { name: format!("Kong with the Admin API {url}"), hops });
+    }
     if !config.is_empty() {
         sections.push(Section { name: "config".to_owned(), hops: config });
     }
@@ -97,6 +114,24 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         1 => anyhow::bail!("1 hop is broken"),
         more => anyhow::bail!("{more} hops are broken"),
     }
+}
+
+/// The Admin API, and its URL.
+fn admin(typed: &Typed) -> Result<Option<(&str, AdminApi)>, Usage> {
+    let Some(url) = &typed.admin else { return Ok(None) };
+    let read = |option: &str, file: &Option<PathBuf>| match file {
+        None => Ok(None),
+        Some(path) => match std::fs::read(path) {
+            Ok(content) => Ok(Some(content)),
+            Err(why) => Err(Usage(vec![format!("{option} {}: {why}", path.display())])),
+        },
+    };
+    let ca = read("--admin-ca", &typed.admin_ca)?;
+    let headers = read("--admin-header-file", &typed.admin_header_file)?.unwrap_or_default();
+    let headers = String::from_utf8(headers)
+        .map_err(|_| Usage(vec!["--admin-header-file: expected text in UTF-8".to_owned()]))?;
+    let api = AdminApi::new(url, ca.as_deref(), &headers).map_err(|error| Usage(vec![error.to_string()]))?;
+    Ok(Some((url, api)))
 }
 
 fn cases(typed: &Typed) -> Result<(Vec<Finding>, Vec<Case>), Usage> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::gateway::kong::Database;
 use crate::gateway::{self, Engine, Gateway, Options};
 
 /// What was typed.
@@ -29,7 +30,10 @@ pub(super) struct Drivers {
     /// In which shell Kong runs mtls-policy [default: wasm where the Kong has it]
     #[arg(long, value_name = "ENGINE", env = "HARNESS_ENGINE", value_parser = PossibleValuesParser::new(Engine::NAMES).try_map(|name| name.parse::<Engine>()))]
     engine: Option<Engine>,
-    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.1]
+    /// Where Kong gets its configuration from, with --gateway kong [default: off]
+    #[arg(long, value_name = "DATABASE", env = "HARNESS_DATABASE", value_parser = PossibleValuesParser::new(Database::NAMES).try_map(|name| name.parse::<Database>()))]
+    database: Option<Database>,
+    /// The image of Kong to run in a container, with --gateway docker [default: kong:3.9.3]
     #[arg(long, value_name = "IMAGE", env = "HARNESS_KONG_IMAGE")]
     image: Option<String>,
 }
@@ -62,7 +66,7 @@ impl WhichGateway {
 
 impl Drivers {
     pub(super) fn options(self) -> Options {
-        let Self { envoy_bin, kong_bin, engine, image } = self;
-        Options { envoy_bin, kong_bin, engine, image, ..Options::default() }
+        let Self { envoy_bin, kong_bin, engine, database, image } = self;
+        Options { envoy_bin, kong_bin, engine, database, image, ..Options::default() }
     }
 }

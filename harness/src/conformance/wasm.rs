@@ -87,9 +87,16 @@ impl Host for Module {
         let document = self.keys.put_into(&mistake.document)?;
         Ok(match self.worker.configure(FILTER, document.into_bytes()) {
             Ok(_) => Shown::Accepted,
-            Err(refused) => Shown::Problems(refused.log),
+            Err(refused) => Shown::Problems(refused.log.iter().map(|line| problem(line)).collect()),
         })
     }
+}
+
+/// A problem without what the filter logs before it on Kong.
+fn problem(line: &str) -> String {
+    line.strip_prefix("policy invalid, its requests are rejected with status 503: ")
+        .unwrap_or(line)
+        .to_owned()
 }
 
 /// Kong as far as the module asks it.

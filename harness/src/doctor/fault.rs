@@ -18,6 +18,7 @@ pub enum Fault {
     ClientUnfit { what: String },
     ClientUsage,
     ClockSkew { seconds: i64 },
+    ConfigElsewhere { why: String },
     ConfigRefused { why: String },
     ConnectionRefused { why: String },
     DemandsCertificate,
@@ -54,6 +55,8 @@ pub enum Fault {
     TlsVersion,
     Unauthorized { message: String },
     UnknownCertificate { name: String, place: String, nearest: Option<String> },
+    UnknownEntity { place: String, kind: &'static str, id: String },
+    UnknownName { why: String },
     Unverified,
     UpstreamFailed { status: u16 },
 }
@@ -67,8 +70,10 @@ impl Fault {
             Self::AsksNobody
                 | Self::ClientExpiresSoon { .. }
                 | Self::ClockSkew { .. }
+                | Self::ConfigElsewhere { .. }
                 | Self::KeyOpen { .. }
                 | Self::PluginOnly { .. }
+                | Self::UnknownName { .. }
                 | Self::Unverified
         )
     }
@@ -89,6 +94,7 @@ impl Fault {
             Self::ClientUnfit { .. } => "client_unfit",
             Self::ClientUsage => "client_usage",
             Self::ClockSkew { .. } => "clock_skew",
+            Self::ConfigElsewhere { .. } => "config_elsewhere",
             Self::ConfigRefused { .. } => "config_refused",
             Self::ConnectionRefused { .. } => "connection_refused",
             Self::DemandsCertificate => "demands_certificate",
@@ -125,6 +131,8 @@ impl Fault {
             Self::TlsVersion => "tls_version",
             Self::Unauthorized { .. } => "unauthorized",
             Self::UnknownCertificate { .. } => "unknown_certificate",
+            Self::UnknownEntity { .. } => "unknown_entity",
+            Self::UnknownName { .. } => "unknown_name",
             Self::Unverified => "unverified",
             Self::UpstreamFailed { .. } => "upstream_failed",
         }
@@ -160,6 +168,9 @@ impl Fault {
             Self::ClientUnfit { .. } => "harness certs inspect says more; issue it anew",
             Self::ClientUsage => "issue it with the extended key usage clientAuth",
             Self::ClockSkew { .. } => "let both machines keep their time by NTP",
+            Self::ConfigElsewhere { .. } => {
+                "write the policy into the KongPlugin's config: it holds digests and no keys"
+            }
             Self::ConfigRefused { .. } => "correct the config; nothing of it is in force before",
             Self::ConnectionRefused { .. } => {
                 "start the upstream; or correct host and port, the Service, or a NetworkPolicy that is in between"
@@ -223,6 +234,10 @@ impl Fault {
             Self::UnknownCertificate { .. } => {
                 "correct the name, or add it to upstream-mtls' client_certificates"
             }
+            Self::UnknownEntity { .. } => {
+                "create it, or correct the id; until then requests that need it are answered with 503"
+            }
+            Self::UnknownName { .. } => "correct the name, or create the consumer or its group in Kong",
             Self::Unverified => "set ca_file: whoever takes the upstream's place would be believed",
             Self::UpstreamFailed { .. } => {
                 "run harness doctor --config where the gateway runs: it names the hop"
@@ -240,10 +255,12 @@ impl fmt::Display for Fault {
             Self::AnchorUnusable { why }
             | Self::CertificateUnreadable { why }
             | Self::ClientUnfit { what: why }
+            | Self::ConfigElsewhere { why }
             | Self::ConfigRefused { why }
             | Self::PluginOnly { why }
             | Self::PolicyRefused { why }
-            | Self::RevocationsUnusable { why } => f.write_str(why),
+            | Self::RevocationsUnusable { why }
+            | Self::UnknownName { why } => f.write_str(why),
             Self::AsksNobody => f.write_str("the upstream asks for no client certificate"),
             Self::AsksOthers { wanted, issuer } => {
                 write!(f, "it wants a client certificate of {}; ours is of {issuer}", wanted.join(" or "))
@@ -325,6 +342,7 @@ impl fmt::Display for Fault {
                 write!(f, "{place}: no client certificate is called {name:?}")?;
                 nearest.iter().try_for_each(|nearest| write!(f, " (did you mean {nearest:?}?)"))
             }
+            Self::UnknownEntity { place, kind, id } => write!(f, "{place}: unknown {kind} {id:?}"),
             Self::Unverified => f.write_str("nobody checks who the upstream is (tls_verify is off)"),
             Self::UpstreamFailed { status } => {
                 write!(

@@ -5,11 +5,14 @@
 
 mod acceptance;
 mod address;
+mod admin;
 mod answer;
 mod client;
+mod entities;
 mod fault;
 mod finding;
 mod handshake;
+mod manifests;
 mod material;
 mod patient;
 mod patients;
@@ -20,6 +23,7 @@ mod through;
 mod trust;
 mod walk;
 
+pub use admin::{AdminApi, AdminApiError};
 pub use answer::Answer;
 pub use fault::Fault;
 pub use finding::{Finding, Hop, State};

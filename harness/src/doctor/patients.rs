@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::patient::{Patient, Text, TrustedBy};
-use super::{Fault, Finding, Hop, policy};
+use super::{Fault, Finding, Hop, manifests, policy};
 use crate::gateway::declarative::{
     self, Certificate, CertificateSource, Config, Protocol, Service, Trust, UpstreamMtls,
 };
@@ -15,10 +15,13 @@ pub struct Case {
     pub patient: Patient,
 }
 
-/// What a config says by itself, and the ways in it: of each service, one for each client certificate that may be
+/// What a config says by itself, which may be one in Kubernetes manifests, and the ways in it: of each service, one for each client certificate that may be
 /// presented there, and one without where there is none.
 #[must_use]
 pub fn patients(file: &Path) -> (Vec<Finding>, Vec<Case>) {
+    if let Some(findings) = manifests::examine(file) {
+        return (findings, Vec::new());
+    }
     let filters = ["mtls-policy".to_owned()].into();
     let config = match declarative::load(file, &filters) {
         Ok(config) => config,

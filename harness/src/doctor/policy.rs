@@ -9,6 +9,7 @@ use super::{Fault, Finding, Hop};
 use crate::consumers_file;
 use crate::document::nearest;
 use crate::gateway::declarative::{Config, Filter, Route, UpstreamMtls};
+use crate::policy::complaint;
 
 /// One finding for each fault; one in all where there is none. Without any policy there is nothing to say.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
@@ -46,7 +47,13 @@ fn faults(filter: &Filter, route: &Route, plugin: Option<&UpstreamMtls>) -> Vec<
         Err(error) => return vec![Fault::PolicyRefused { why: at_its_place(&format_args!("{error:#}")) }],
     };
     if let Err(problems) = Policy::compile_for(&Host::PLUGIN, &whole) {
-        return problems.iter().map(|why| Fault::PolicyRefused { why: at_its_place(why) }).collect();
+        let written: Value = serde_json::from_slice(&whole).unwrap_or_default();
+        let told = |problem: &mtls_policy::policy::Problem| match problem.path.as_str() {
+            "" => complaint(&written, problem),
+            path => format!("{path}: {}", complaint(&written, problem)),
+        };
+        let refused = |problem| Fault::PolicyRefused { why: at_its_place(&told(problem)) };
+        return problems.iter().map(refused).collect();
     }
     // Only the gateway knows which of the two it has.
     let of_the_plugin = Policy::compile(&filter.config).err();

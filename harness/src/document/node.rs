@@ -72,6 +72,28 @@ impl From<Value> for Node {
     }
 }
 
+/// One that stands in no text. A number beyond 64 bits becomes a float.
+impl From<serde_json::Value> for Node {
+    fn from(value: serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        let key = |name| Key { name, line: 0, column: 0, span: 0..0 };
+        let value = match value {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Boolean(value),
+            Json::Number(number) => match number.as_i64() {
+                Some(integer) => Value::Integer(integer),
+                None => Value::Float(number.as_f64().unwrap_or_default()),
+            },
+            Json::String(text) => Value::String(text),
+            Json::Array(items) => Value::List(items.into_iter().map(Self::from).collect()),
+            Json::Object(fields) => {
+                Value::Map(fields.into_iter().map(|(name, value)| (key(name), Self::from(value))).collect())
+            }
+        };
+        value.into()
+    }
+}
+
 impl From<&str> for Node {
     fn from(text: &str) -> Self {
         Value::String(text.to_owned()).into()

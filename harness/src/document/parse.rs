@@ -9,6 +9,7 @@ use saphyr::{Scalar, ScalarStyle, Tag};
 use saphyr_parser::{Event, Parser, ScanError, Span, StrInput};
 
 use super::problem::below;
+use super::template::{Masked, restore};
 use super::{At, Key, Node, Report, Value};
 
 /// Reads a text that holds one document. What is wrong goes into the report; `None` only where no tree could
@@ -17,18 +18,65 @@ use super::{At, Key, Node, Report, Value};
 /// Anchors, aliases and merge keys (`<<`) work. An error: a key that stands twice in one mapping or is no
 /// string, a second document, a tag other than YAML's own, and what Kong's YAML 1.1 would read as another value.
 pub fn parse(text: &str, report: &Report) -> Option<Node> {
+    let mut documents = read(text, &[], report)?.into_iter();
+    let first = documents.next();
+    if let Some(Document { start, .. }) = documents.next() {
+        report.add(Some(start), "", SECOND_DOCUMENT);
+        return None;
+    }
+    match first {
+        Some(Document { node, .. }) => Some(node),
+        None => {
+            report.add(None, "", "the document is empty");
+            None
+        }
+    }
+}
+
+/// Parses a text that holds any number of documents, as administrators' tools do: decK's `${{ … }}` may stand wherever a
+/// value can. Returns `None` only if no tree could be made at all.
+///
+/// The rest is as for [`parse`].
+pub(crate) fn parse_all(text: &str, report: &Report) -> Option<Vec<Document>> {
+    match Masked::of(text) {
+        Some(masked) => read(&masked.text, &masked.templates, report),
+        None => read(text, &[], report),
+    }
+}
+
+/// One of the documents of a text.
+pub(crate) struct Document {
+    /// Where it starts.
+    pub(crate) start: At,
+    pub(crate) node: Node,
+}
+
+/// What is wrong with a second document, where a program reads only the first.
+pub(crate) const SECOND_DOCUMENT: &str = "a second document starts here: only one is read";
+
+/// `templates`: those that [`Masked`] has replaced in the text.
+fn read(text: &str, templates: &[&str], report: &Report) -> Option<Vec<Document>> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         text,
+        templates,
         bytes: Bytes::of(text),
         anchors: HashMap::new(),
         aliased: 0,
         report,
     };
-    match reader.document() {
-        Ok(node) => node,
+    match reader.documents() {
+        Ok(documents) => Some(documents),
         Err(Stop::Syntax(error)) => {
-            report.add(Some(reader.bytes.at(&Span::empty(*error.marker()))), "", error.info());
+            let at = reader.bytes.at(&Span::empty(*error.marker()));
+            // Only here, since what can be read is a string with this text in it.
+            let hint = match text.contains("${{") {
+                true => {
+                    "; decK replaces ${{ … }} before this is YAML: `deck file render --populate-env-vars` does so"
+                }
+                false => "",
+            };
+            report.add(Some(at), "", format_args!("{}{hint}", error.info()));
             None
         }
         Err(Stop::Reported) => None,
@@ -55,6 +103,7 @@ impl From<ScanError> for Stop {
 struct Reader<'t, 'r> {
     parser: Parser<'t, StrInput<'t>>,
     text: &'t str,
+    templates: &'r [&'r str],
     bytes: Bytes,
     anchors: HashMap<usize, Node>,
     aliased: usize,
@@ -62,27 +111,23 @@ struct Reader<'t, 'r> {
 }
 
 impl<'t> Reader<'t, '_> {
-    fn document(&mut self) -> Result<Option<Node>, Stop> {
-        let mut document = None;
+    fn documents(&mut self) -> Result<Vec<Document>, Stop> {
+        let mut documents = Vec::new();
         loop {
             let (event, at) = self.next()?;
             match event {
-                Event::StreamEnd => break,
+                Event::StreamEnd => return Ok(documents),
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
-                Event::DocumentStart(_) if document.is_some() => {
-                    return Err(self.stop(at, "", "a second document starts here: only one is read"));
-                }
                 Event::DocumentStart(_) => {
+                    let start = self.bytes.at(&at);
+                    // An alias refers to its own document (YAML 1.2.2, 3.2.2.2).
+                    self.anchors.clear();
                     let (event, at) = self.next()?;
-                    document = Some(self.node(event, at, "", 0)?);
+                    documents.push(Document { start, node: self.node(event, at, "", 0)? });
                 }
                 _ => return Err(self.stop(at, "", "no document starts here")),
             }
         }
-        if document.is_none() {
-            self.report.add(None, "", "the document is empty");
-        }
-        Ok(document)
     }
 
     fn node(&mut self, event: Event<'t>, at: Span, path: &str, depth: usize) -> Result<Node, Stop> {
@@ -232,7 +277,8 @@ impl<'t> Reader<'t, '_> {
                 self.report.add(Some(self.bytes.at(&at)), path, "not a finite number");
                 Value::Null
             }
-            Some(Scalar::String(value)) => Value::String(value.into_owned()),
+            Some(Scalar::String(value)) if self.templates.is_empty() => Value::String(value.into_owned()),
+            Some(Scalar::String(value)) => Value::String(restore(&value, self.templates)),
             None => {
                 self.report.add(
                     Some(self.bytes.at(&at)),

@@ -15,6 +15,8 @@ pub enum Ability {
     EnvoysOwn,
     /// Gives back what a policy took once another one has replaced it, without a restart of its workers.
     ForgetsPolicies,
+    /// Keeps the last good policy of a route when the next one is invalid.
+    KeepsLastPolicy,
     /// Has Kong's own plugins, consumers, Upstream entities and vaults.
     KongsOwn,
     /// Tells Kong's own plugins of the policy's consumers.
@@ -35,6 +37,8 @@ pub enum Ability {
     RestartsWorkers,
     /// Runs filters.
     RunsFilters,
+    /// Keeps its configuration in a database that several nodes share, changed through Kong's Admin API.
+    SharesDatabase,
     /// Knows whether an upstream has asked for a client certificate (`require_certificate_request`).
     SeesRequests,
     /// Serves gRPC and WebSocket.

@@ -64,7 +64,7 @@ impl Gateway for Docker {
 }
 
 /// The newest Kong that has wasm.
-pub const IMAGE: &str = "kong:3.9.1";
+pub const IMAGE: &str = "kong:3.9.3";
 
 #[cfg(test)]
 mod tests;

@@ -104,6 +104,7 @@ impl Gateway for Envoy {
             Ability::NamesConsumers | Ability::ReadsBodies | Ability::ReadsConsumersFiles => {
                 Some("the filter has no files, and decides before it sees a body")
             }
+            Ability::SharesDatabase => Some("Envoy has no database"),
             Ability::StreamsProtocols => {
                 Some("of Kong's protocols only http and https are translated to Envoy")
             }
@@ -119,6 +120,7 @@ impl Gateway for Envoy {
             | Ability::DecidesLast
             | Ability::EnvoysOwn
             | Ability::ForgetsPolicies
+            | Ability::KeepsLastPolicy
             | Ability::RefusesCommonNames
             | Ability::RefusesEarlyPlaintext
             | Ability::ResumesSessions

@@ -1,24 +1,32 @@
-//! A local `kong`, run without a database and under a directory of its own.
+//! A local `kong` in a directory of its own: without a database, with Postgres, or in hybrid mode.
 
 mod admin;
+mod cluster;
+mod database;
 mod directory;
+mod entities;
 mod last_words;
 mod listeners;
 mod plugins;
+mod postgres;
+mod probe;
 mod process;
 mod served;
 mod settings;
+mod sync;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
+use cluster::Cluster;
 use process::Process;
 
 use super::{Ability, Engine, Gateway, Options, Running, Setup, Unavailable};
 
+pub use database::Database;
 pub(super) use directory::Directory;
 pub(super) use last_words::essence;
 pub(super) use listeners::Listeners;
@@ -57,12 +65,25 @@ impl Gateway for Kong {
     }
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
+        if ability == Ability::SharesDatabase
+            && Database::selected(&self.options).unwrap_or(Database::Off) != Database::Off
+        {
+            return None;
+        }
         // One that is named wrongly is told when it is brought up.
         lacks(ability, self.engine().unwrap_or(Engine::Native))
     }
 
     fn start(&self, setup: &Setup) -> anyhow::Result<Box<dyn Running>> {
-        Ok(Box::new(self.up(setup)?))
+        let database = Database::selected(&self.options)?;
+        if database == Database::Off {
+            let several =
+                "several nodes need a database that they share: HARNESS_DATABASE=postgres or hybrid";
+            ensure!(self.options.nodes <= 1, Unavailable(several.to_owned()));
+            return Ok(Box::new(self.up(setup)?));
+        }
+        let plugins = Plugins::find(&self.options, self.engine()?, &setup.filters)?.with_probe();
+        Ok(Box::new(Cluster::start(&self.bin, setup, &self.options, &plugins, database)?))
     }
 }
 
@@ -94,6 +115,9 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::ForgetsPolicies if engine == Engine::Wasm => Some(
             "Kong's wasm keeps every config that a filter ever had, and tells a filter of none that is gone",
         ),
+        Ability::KeepsLastPolicy if engine == Engine::Wasm => {
+            Some("an invalid policy closes its route: Kong's wasm keeps no last good one")
+        }
         Ability::AnswersEarly => Some("nginx sends no more of a request's body once the response has begun"),
         Ability::RefusesCommonNames => {
             Some("nginx takes the subject's common name where a certificate has no other (X509_check_host)")
@@ -108,10 +132,14 @@ pub(super) fn lacks(ability: Ability, engine: Engine) -> Option<&'static str> {
         Ability::DecidesLast if engine == Engine::Native => {
             Some("the plugin decides where key-auth does, before most of Kong's own")
         }
+        Ability::SharesDatabase => {
+            Some("this Kong has no database: set HARNESS_DATABASE to postgres or hybrid")
+        }
         Ability::RunsFilters if engine == Engine::Native => Some("a plugin decides here, and no filter runs"),
         Ability::BoundsChains
         | Ability::DecidesLast
         | Ability::ForgetsPolicies
+        | Ability::KeepsLastPolicy
         | Ability::KongsOwn
         | Ability::NamesConsumers
         | Ability::ReadsBodies

@@ -36,6 +36,14 @@ pub struct Setup {
     pub status: Option<SocketAddr>,
 }
 
+/// Where one node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    pub proxy: SocketAddr,
+    /// Kong's Admin API: that of the control plane, in hybrid mode.
+    pub admin: Option<SocketAddr>,
+}
+
 /// A kind of gateway that can be brought up.
 pub trait Gateway: Send + Sync {
     /// The name by which `--gateway` knows it.
@@ -78,6 +86,20 @@ pub trait Running: Send + Sync {
         anyhow::bail!("this gateway cannot restart its workers")
     }
 
+    /// The nodes that serve clients: more than one with [`Options::nodes`].
+    fn nodes(&self) -> Vec<Addresses> {
+        vec![Addresses { proxy: self.proxy(), admin: None }]
+    }
+
+    /// Waits until every worker of every node works with all that the Admin API has been told so far. Calls
+    /// `plugins_are_current` when this holds for routes and Kong's own plugins, as key-auth; filters may come later.
+    ///
+    /// # Errors
+    /// This gateway has no database, or its workers do not take the changes over.
+    fn await_changes(&self, _plugins_are_current: &mut dyn FnMut()) -> anyhow::Result<()> {
+        anyhow::bail!("this gateway has no database")
+    }
+
     /// What the gateway has logged so far.
     fn log(&self) -> String;
 
@@ -115,6 +137,10 @@ pub struct Options {
     pub image: Option<String>,
     /// In which shell Kong runs mtls-policy. Absent: `HARNESS_ENGINE`, else the filter where the Kong has wasm.
     pub engine: Option<Engine>,
+    /// Where a local Kong gets its configuration from. Absent: `HARNESS_DATABASE`, else a declarative file.
+    pub database: Option<kong::Database>,
+    /// How many nodes of a local Kong share the database; 0 means 1.
+    pub nodes: usize,
     /// Lua plugins, `NAME/handler.lua`. Absent: those of this source tree.
     pub plugins: Option<PathBuf>,
     /// Kong's settings beside the driver's own or instead of them, as in kong.conf: `nginx_worker_processes`, `1`.

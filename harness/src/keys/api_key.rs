@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::Placeholder;
 use crate::stack::digest;
 
 /// An API key. No `Debug`, no `Display`: it comes out once, by [`ApiKey::reveal`] or [`ApiKey::reveal_with`], and its
@@ -83,6 +84,11 @@ impl ApiKey {
             Some((random, sum)) if sum.as_bytes() == checksum(random) => Checksum::Right,
             _ => Checksum::Wrong,
         }
+    }
+
+    /// Returns the syntax of the placeholder that was read instead of a key, if it was one.
+    pub fn placeholder(&self) -> Option<Placeholder> {
+        Placeholder::find(&self.0)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

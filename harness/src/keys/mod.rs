@@ -3,9 +3,11 @@
 mod api_key;
 mod entry;
 mod list;
+mod placeholder;
 mod succession;
 
 pub use api_key::{ApiKey, Checksum, ENTROPY_BITS, NotAKey, PATTERN};
 pub use entry::{Entry, time};
 pub use list::{Held, State, list};
+pub use placeholder::Placeholder;
 pub use succession::{Plan, Succession, succeed};

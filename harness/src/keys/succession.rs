@@ -8,8 +8,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::list::{Held, list};
 use super::{ApiKey, Entry, State, time};
-use crate::document::{Node, Report, nearest, parse};
-use crate::policy::{Document, Edits, Setup};
+use crate::document::{Node, Report, nearest};
+use crate::policy::{Document, Edits, Setup, root_of};
 
 /// What is to be done.
 pub struct Plan<'p> {
@@ -75,7 +75,7 @@ pub fn succeed(
     let text = edits.apply();
     let spans: Vec<_> = places.iter().map(|(keys, _)| keys.span.clone()).collect();
     let owed = succeeded(&document.root, &spans, &old, &old_not_after, &entry);
-    let read = parse(&text, &Report::new(None)).map(|root| root.to_json());
+    let read = root_of(&text, &Report::new(None)).map(|(root, _)| root.to_json());
     ensure!(
         read.as_ref() == Some(&owed),
         "{} is written in a way that cannot be changed without the rest of it: put this under the consumer's keys by hand, \

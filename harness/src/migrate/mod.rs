@@ -7,6 +7,7 @@ mod apisix;
 mod certificate;
 mod declarative;
 mod envoy;
+mod key;
 mod kong;
 mod policy;
 mod report;

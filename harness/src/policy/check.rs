@@ -2,12 +2,16 @@
 
 mod certificates;
 mod coverage;
+mod digests;
 mod reach;
 mod windows;
 
+use ::consumers_file::Problems;
 use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 use time::OffsetDateTime;
+
+pub(crate) use certificates::selected;
 
 use super::document::one_line;
 use super::locate::locate;
@@ -38,6 +42,7 @@ pub fn check<'d>(documents: &'d [Document], setup: &Setup<'d>, check: &Check) ->
         findings.extend(certificates::look(setup, policy));
     }
     findings.extend(coverage::unguarded(setup));
+    findings.extend(setup.unread.iter().map(|(document, plugin)| config_in_secret(document, plugin)));
     // One policy may stand in several places, by an alias.
     let mut seen = Vec::new();
     findings.retain(|one| {
@@ -61,21 +66,67 @@ fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
     let document = match document {
         Ok(document) => document,
         Err(error) => {
-            let span = locate(policy.config, "consumers_file", false);
-            let mut finding = Finding::warning("policy", policy.document, span, format!("{error:#}"));
-            finding.severity = Severity::Error;
-            return vec![finding.at("consumers_file".to_owned())];
+            let finding = |message: String| {
+                let span = locate(policy.config, "consumers_file", false);
+                let mut finding = Finding::warning("policy", policy.document, span, message);
+                finding.severity = Severity::Error;
+                finding.at("consumers_file".to_owned())
+            };
+            return match error.downcast_ref::<Problems>() {
+                Some(problems) => {
+                    problems.iter().map(|problem| finding(format!("{error}: {problem}"))).collect()
+                }
+                None => vec![finding(format!("{error:#}"))],
+            };
         }
     };
     let Err(problems) = Policy::compile_for(&host, &document) else { return Vec::new() };
+    // Also the text of decK's templates, which the compiler has not seen.
+    let written = match policy.config.as_str() {
+        Some(_) => value(policy),
+        None => policy.config.to_json(),
+    };
     let finding = |problem: &mtls_policy::policy::Problem| {
-        let unknown = problem.message.starts_with("there is no such field");
+        let unknown = ["there is no such field", "unknown field"]
+            .iter()
+            .any(|words| problem.message.starts_with(words));
         let span = locate(policy.config, &problem.path, unknown);
-        let mut finding = Finding::warning("policy", policy.document, span, problem.message.clone());
+        let message = complaint(&written, problem);
+        let mut finding = Finding::warning("policy", policy.document, span, message);
         finding.severity = Severity::Error;
         finding.at(problem.path.clone())
     };
     problems.iter().map(finding).collect()
+}
+
+/// Returns what is wrong with a policy, in the compiler's words, or in better ones where a placeholder stands in the
+/// place of a digest.
+pub(crate) fn complaint(policy: &Value, problem: &mtls_policy::policy::Problem) -> String {
+    match digests::placeholder(policy, &problem.path) {
+        Some(placeholder) => format!(
+            "expected the key's SHA-256 digest as 64 hexadecimal digits, got a placeholder ({placeholder}): check the \
+             config in which it has been replaced"
+        ),
+        None => problem.message.clone(),
+    }
+}
+
+/// Returns the consumers and groups in a policy's rules that Kong does not know: the path of each, and a message.
+pub(crate) fn unknown_names(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<(String, String)> {
+    coverage::unknown_names(setup, policy)
+        .into_iter()
+        .map(|finding| (finding.path, finding.message))
+        .collect()
+}
+
+/// A part of a KongPlugin that is not in the manifest.
+fn config_in_secret<'d>(document: &'d Document, plugin: &'d Node) -> Finding<'d> {
+    let field = if plugin.get("configFrom").is_some() { "configFrom" } else { "configPatches" };
+    let span = plugin.entry(field).map_or(plugin.span.clone(), |(key, _)| key.span.clone());
+    let message = format!("{field} takes the policy, or a part of it, from a Secret, which was not checked");
+    let help =
+        "write the policy into `config`: it holds digests and no keys; or check the Secret's text by itself";
+    Finding::warning("config_in_secret", document, span, message).help(help)
 }
 
 /// What the plugin takes and a filter refuses.
@@ -115,7 +166,7 @@ pub(super) fn value(policy: &Placed<'_>) -> Value {
 ///
 /// # Errors
 /// The file is here and cannot be used.
-pub(super) fn whole(policy: &Placed<'_>) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn whole(policy: &Placed<'_>) -> anyhow::Result<Vec<u8>> {
     match consumers_file::named(&value(policy)) {
         Some(path) if path.exists() => consumers_file::put_into(policy.json()),
         _ => Ok(policy.json()),

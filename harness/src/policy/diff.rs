@@ -33,7 +33,7 @@ pub struct Diff {
 /// What becomes of some requests of some people.
 #[derive(Debug, Serialize)]
 pub struct Access {
-    /// `None`: policies in files of their own.
+    /// Of a route, or `KongPlugin NAMESPACE/NAME`; `None`: policies in files of their own.
     pub route: Option<String>,
     pub who: Vec<String>,
     pub what: Gain,
@@ -117,10 +117,31 @@ fn ways<'s>(old: &'s Setup<'s>, new: &'s Setup<'s>) -> Vec<Way<'s>> {
         .map(|label| Way { old: of(&before, &label), new: of(&after, &label), route: Some(label) })
         .collect();
     if old.routes.is_empty() && new.routes.is_empty() {
-        let all = |setup: &'s Setup<'s>| Some(setup.policies.iter().collect());
-        ways.push(Way { route: None, old: all(old), new: all(new) });
+        ways.extend(ways_without_routes(old, new));
     }
     ways
+}
+
+/// One policy on each side is compared with the other one. Else each KongPlugin is compared with that of its name, and
+/// what has no name with the rest.
+fn ways_without_routes<'s>(old: &'s Setup<'s>, new: &'s Setup<'s>) -> Vec<Way<'s>> {
+    let called = |setup: &'s Setup<'s>, name: Option<&str>| -> Vec<_> {
+        setup.policies.iter().filter(|policy| policy.resource() == name).collect()
+    };
+    let all = |setup: &'s Setup<'s>| Some(setup.policies.iter().collect());
+    if old.policies.len() <= 1 && new.policies.len() <= 1 {
+        return vec![Way { route: None, old: all(old), new: all(new) }];
+    }
+    let mut names: Vec<_> = old.policies.iter().chain(&new.policies).map(Placed::resource).collect();
+    names.sort_unstable();
+    names.dedup();
+    let there = |policies: Vec<&'s Placed<'s>>| (!policies.is_empty()).then_some(policies);
+    let way = |name: Option<&str>| Way {
+        route: name.map(str::to_owned),
+        old: there(called(old, name)),
+        new: there(called(new, name)),
+    };
+    names.into_iter().map(way).collect()
 }
 
 fn values(policies: &Option<Vec<&Placed<'_>>>) -> anyhow::Result<Vec<Value>> {

@@ -7,15 +7,19 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::mask::{mask, structure};
+use super::members::is_resource;
 use super::{Finding, Severity};
-use crate::document::{Node, Problem, Problems, Report, parse};
+use crate::document::{Node, Problem, Problems, Report, SECOND_DOCUMENT, Value, parse_all};
 
 /// A text and what it holds.
 pub struct Document {
     /// As messages call it: its path, or `stdin`.
     pub name: String,
     pub text: String,
+    /// A list, if the text holds several documents.
     pub root: Node,
+    /// Whether the text holds several documents.
+    is_stream: bool,
     /// What no gateway reads of it, though it can be read.
     problems: Vec<Problem>,
     /// Whether this is what a gateway has told.
@@ -62,7 +66,7 @@ impl Document {
     /// It is neither YAML nor JSON.
     pub fn parse(name: String, text: String) -> Result<Self, Unread> {
         let report = Report::new(Some(&name));
-        let root = parse(&text, &report);
+        let (root, is_stream) = root_of(&text, &report).unzip();
         let problems = match (report.conclude(Some(())), &root) {
             (Err(problems), None) => return Err(Unread { shown: structure(&text), name, problems }),
             (Err(problems), Some(_)) => problems.iter().cloned().collect(),
@@ -77,8 +81,34 @@ impl Document {
             let inside = Self::parse(format!("{name} (config)"), config.to_owned())?;
             return Ok(Self { dump: true, ..inside });
         }
-        let dump = root.get("data").is_some();
-        Ok(Self { shown: mask(&text, &root), problems, dump, name, text, root })
+        let dump = root.get("data").is_some() && !is_resource(&root);
+        let is_stream = is_stream.unwrap_or_default();
+        Ok(Self { shown: mask(&text, &root), problems, dump, name, text, root, is_stream })
+    }
+
+    /// What a program has read elsewhere, such as the entities of a running Kong. It has no text, so nothing of it can be
+    /// shown.
+    pub(crate) fn without_text(name: String, root: Node) -> Self {
+        let text = String::new();
+        Self { name, shown: text.clone(), text, root, is_stream: false, problems: Vec::new(), dump: true }
+    }
+
+    /// The documents in the text.
+    pub fn roots(&self) -> &[Node] {
+        match self.is_stream {
+            true => self.root.items(),
+            false => std::slice::from_ref(&self.root),
+        }
+    }
+
+    /// Whether these are Kubernetes manifests.
+    pub fn is_manifest(&self) -> bool {
+        self.roots().iter().any(is_resource)
+    }
+
+    /// Whether the text holds several documents, as Kubernetes manifests do.
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
     }
 
     /// What no gateway reads of it, one finding each.
@@ -113,6 +143,37 @@ impl Unread {
     }
 }
 
+/// Returns what a text holds, and whether that is a list of several documents: Kubernetes manifests. Of anything else,
+/// Kong and decK read only the first document, so a second one is a problem.
+pub(crate) fn root_of(text: &str, report: &Report) -> Option<(Node, bool)> {
+    let mut documents = parse_all(text, report)?;
+    let is_empty = |node: &Node| matches!(node.value, Value::Null);
+    if documents.iter().all(|document| is_empty(&document.node) || is_resource(&document.node)) {
+        // Helm writes an empty document for each template that produces nothing.
+        documents.retain(|document| !is_empty(&document.node));
+    }
+    let mut documents = documents.into_iter();
+    let Some(first) = documents.next() else {
+        report.add(None, "", "the document is empty");
+        return None;
+    };
+    let Some(second) = documents.next() else { return Some((first.node, false)) };
+    if !is_resource(&first.node) || !is_resource(&second.node) {
+        report.add(Some(second.start), "", SECOND_DOCUMENT);
+        return None;
+    }
+    let mut nodes = vec![first.node, second.node];
+    for document in documents {
+        if !is_resource(&document.node) {
+            report.add(Some(document.start), "", SECOND_DOCUMENT);
+            return None;
+        }
+        nodes.push(document.node);
+    }
+    let span = nodes[0].span.start..nodes.last().map_or(0, |last| last.span.end);
+    Some((Node { line: nodes[0].line, column: nodes[0].column, span, value: Value::List(nodes) }, true))
+}
+
 fn finding<'d>(name: &'d str, shown: &'d str, problem: &Problem) -> Finding<'d> {
     Finding {
         severity: Severity::Error,
@@ -129,7 +190,7 @@ fn finding<'d>(name: &'d str, shown: &'d str, problem: &Problem) -> Finding<'d> 
 /// What `GET /config` holds.
 fn dumped(root: &Node) -> Option<&str> {
     match &root.value {
-        crate::document::Value::Map(entries) if entries.len() == 1 => root.get("config")?.as_str(),
+        Value::Map(entries) if entries.len() == 1 => root.get("config")?.as_str(),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ pub struct Question {
     /// As the client sends it; where `upstream` says so or there are no routes, as the upstream would receive it.
     pub request: Request,
     pub asker: Asker,
-    /// Name or id of a route.
+    /// Name or id of a route, or in Kubernetes manifests the name of a KongPlugin.
     pub route: Option<String>,
     /// Whether the request's target is that which the upstream would receive.
     pub upstream: bool,
@@ -97,10 +97,21 @@ pub fn explain(setup: &Setup<'_>, question: &Question) -> anyhow::Result<Explana
     let (route, request) = routed(setup, question)?;
     let deciding: Vec<_> = match route {
         Some(route) => setup.deciding(route).collect(),
-        None => setup.policies.iter().collect(),
+        None => match &question.route {
+            Some(name) => vec![resource(setup, name)?],
+            None => setup.policies.iter().collect(),
+        },
     };
     if let (None, [_, _, ..]) = (route, deciding.as_slice()) {
-        bail!("there are several policies: say which by --route NAME, or give a file with one");
+        match resources(setup).as_slice() {
+            [] => bail!(
+                "several policies are in these files: select one with --route NAME, or give a file with one"
+            ),
+            names => bail!(
+                "several policies are in these files: select one with --route; they are: {}",
+                names.join(", ")
+            ),
+        }
     }
     let mut policies = Vec::new();
     for policy in deciding {
@@ -122,6 +133,8 @@ pub fn explain(setup: &Setup<'_>, question: &Question) -> anyhow::Result<Explana
 fn routed(setup: &Setup<'_>, question: &Question) -> anyhow::Result<(Option<usize>, Request)> {
     let request = question.request.clone();
     let named = match &question.route {
+        // A manifest has KongPlugins instead of routes.
+        Some(_) if setup.routes.is_empty() && !resources(setup).is_empty() => None,
         Some(name) => Some(setup.route(name).ok_or_else(|| no_route(setup, name))?),
         None => None,
     };
@@ -139,6 +152,27 @@ fn routed(setup: &Setup<'_>, question: &Question) -> anyhow::Result<(Option<usiz
         );
     }
     Ok((Some(taken), Request { target, ..request }))
+}
+
+/// The KongPlugins of mtls-policy, `KongPlugin NAMESPACE/NAME`.
+fn resources<'s>(setup: &'s Setup<'_>) -> Vec<&'s str> {
+    setup.policies.iter().filter_map(Placed::resource).collect()
+}
+
+/// The policy of the KongPlugin with this name, which may be written without its kind and its namespace.
+fn resource<'s, 'd>(setup: &'s Setup<'d>, name: &str) -> anyhow::Result<&'s Placed<'d>> {
+    let is_named = |policy: &&Placed<'_>| {
+        let full = policy.resource().unwrap_or_default();
+        let without_kind = full.split_once(' ').map_or("", |(_, rest)| rest);
+        let without_namespace = without_kind.split_once('/').map_or(without_kind, |(_, rest)| rest);
+        [full, without_kind, without_namespace].contains(&name)
+    };
+    let found: Vec<_> = setup.policies.iter().filter(is_named).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => bail!("unknown KongPlugin {name:?}; those with a policy are: {}", resources(setup).join(", ")),
+        _ => bail!("several KongPlugins are called {name:?}: give KIND NAMESPACE/NAME"),
+    }
 }
 
 fn no_route(setup: &Setup<'_>, name: &str) -> anyhow::Error {

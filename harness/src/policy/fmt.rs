@@ -16,8 +16,8 @@ pub(super) use order::Role;
 use anyhow::ensure;
 use saphyr_parser::{Event, Parser};
 
-use super::{Document, Setup};
-use crate::document::{Node, Report, parse};
+use super::{Document, Setup, root_of};
+use crate::document::{Node, Report};
 
 /// The document in its one way, YAML or JSON as it was.
 ///
@@ -30,6 +30,7 @@ pub fn format(document: &Document, setup: &Setup<'_>) -> anyhow::Result<String> 
         return Ok(json::text(&document.root, text, &policies));
     }
     let name = &document.name;
+    ensure!(!document.is_stream(), "{name} holds several documents: this file stays as it is written");
     if let Some(line) = lost(text) {
         anyhow::bail!(
             "{name}:{line}: anchors, aliases and tags would be lost: this file stays as it is written"
@@ -37,9 +38,16 @@ pub fn format(document: &Document, setup: &Setup<'_>) -> anyhow::Result<String> 
     }
     let tree = tree::Tree::of(&document.root, text, &policies);
     let formatted = emit::text(tree);
-    let again = parse(&formatted, &Report::new(None));
+    let again = root_of(&formatted, &Report::new(None)).map(|(root, _)| root);
     let same = again.as_ref().map(Node::to_json) == Some(document.root.to_json());
     ensure!(same, "{name} is written in a way that cannot be formatted without a change: it stays as it is");
+    let mut before_and_after = [crate::document::templates(text), crate::document::templates(&formatted)];
+    before_and_after.iter_mut().for_each(|templates| templates.sort_unstable());
+    let [before, after] = before_and_after;
+    ensure!(
+        before == after,
+        "{name}: a template of decK's would be written otherwise: this file stays as it is"
+    );
     let kept = |text: &str, root: &Node| {
         let mut all: Vec<_> = comments::of(text, root).into_iter().map(|comment| comment.text).collect();
         all.sort();
@@ -57,7 +65,8 @@ pub(super) fn has_comments(text: &str, root: &Node) -> bool {
 
 /// The first line with what the tree does not hold.
 fn lost(text: &str) -> Option<usize> {
-    Parser::new_from_str(text).filter_map(Result::ok).find_map(|(event, at)| {
+    let text = crate::document::without_templates(text);
+    Parser::new_from_str(&text).filter_map(Result::ok).find_map(|(event, at)| {
         let lost = match event {
             Event::Alias(_) => true,
             Event::Scalar(_, _, anchor, tag) => anchor != 0 || tag.is_some(),

@@ -41,10 +41,15 @@ fn walk(node: &Node, within: Within, secret: &mut Vec<Range<usize>>) {
     match &node.value {
         Value::List(items) => items.iter().for_each(|item| walk(item, within, secret)),
         Value::Map(entries) => {
-            let plugin = node.get("name").and_then(Node::as_str);
+            // A KongPlugin names its plugin in `plugin`.
+            let plugin = node.get("name").or(node.get("plugin")).and_then(Node::as_str);
+            let is_secret = node.get("kind").and_then(Node::as_str) == Some("Secret");
             for (key, value) in entries {
                 let inside = match key.name.as_str() {
                     _ if within == Within::Others => Within::Others,
+                    "data" | "stringData" if is_secret => Within::Others,
+                    // A copy of the whole manifest, as text.
+                    "kubectl.kubernetes.io/last-applied-configuration" => Within::Others,
                     "config" if plugin.is_some_and(|name| !OURS.contains(&name)) => Within::Others,
                     "keys" if node.get("username").is_some() => Within::Keys,
                     "id" | "not_before" | "not_after" if within == Within::Keys => Within::Anything,
@@ -149,6 +154,23 @@ mod tests {
             (
                 "what another plugin is told",
                 "{name: other, config: {anything: hunter2}}".to_owned(),
+                Some("hunter2"),
+            ),
+            (
+                "what another KongPlugin is told",
+                "{apiVersion: v1, kind: KongPlugin, plugin: other, config: {anything: hunter2}}".to_owned(),
+                Some("hunter2"),
+            ),
+            (
+                "a Secret",
+                "{apiVersion: v1, kind: Secret, stringData: {config: hunter2}}".to_owned(),
+                Some("hunter2"),
+            ),
+            (
+                "a copy of the manifest",
+                "{apiVersion: v1, kind: KongPlugin, plugin: mtls-policy, metadata: {annotations: \
+                 {kubectl.kubernetes.io/last-applied-configuration: hunter2}}}"
+                    .to_owned(),
                 Some("hunter2"),
             ),
             (

@@ -40,11 +40,24 @@ impl Kind {
     }
 }
 
-/// Declarative config (Kong's or decK's), what an Admin API lists, several such lists by their names, one plugin of
-/// either, Kubernetes' KongPlugin; all else is a policy.
+/// Adds the entities of a document: declarative config (Kong's or decK's), what an Admin API lists, several such lists by
+/// their names, one plugin of either, or Kubernetes manifests; all else is a policy.
 pub fn entities<'d>(document: &'d Document, found: &mut Vec<Entity<'d>>) {
-    let root = &document.root;
+    for root in document.roots() {
+        entities_of(document, root, found);
+    }
+}
+
+/// Whether a document is a Kubernetes manifest.
+pub(super) fn is_resource(node: &Node) -> bool {
+    ["apiVersion", "kind"].into_iter().all(|field| node.get(field).and_then(Node::as_str).is_some())
+}
+
+fn entities_of<'d>(document: &'d Document, root: &'d Node, found: &mut Vec<Entity<'d>>) {
     let mut reader = Reader { document, found };
+    if is_resource(root) {
+        return reader.resource(root);
+    }
     if let Some(data) = root.get("data").filter(|data| matches!(data.value, Value::List(_))) {
         return data.items().iter().for_each(|item| reader.listed(item));
     }
@@ -76,6 +89,21 @@ impl<'d> Reader<'d, '_> {
                     self.lists(item, Some(item));
                 }
             }
+        }
+    }
+
+    /// KongPlugins, in lists too: `kubectl get` writes one of kind `List`.
+    fn resource(&mut self, node: &'d Node) {
+        match node.get("kind").and_then(Node::as_str).unwrap_or_default() {
+            "KongPlugin" | "KongClusterPlugin" => self.add(Kind::Plugin, node, None),
+            list if list.ends_with("List") => {
+                node.get("items")
+                    .map(Node::items)
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|item| self.resource(item));
+            }
+            _ => {}
         }
     }
 

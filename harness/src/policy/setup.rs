@@ -3,8 +3,8 @@
 //! Unlike a gateway's reading, this one passes over what it does not know: a real Kong's config is full of other things.
 
 use super::Document;
-use super::members::{Entity, Kind, entities};
-use crate::document::{Node, Value};
+use super::members::{Entity, Kind, entities, is_resource};
+use crate::document::{Node, Value, with_names};
 
 /// All that the documents hold together.
 pub struct Setup<'d> {
@@ -12,6 +12,8 @@ pub struct Setup<'d> {
     pub routes: Vec<Route<'d>>,
     /// In the order in which they decide: those of services before those of routes.
     pub policies: Vec<Placed<'d>>,
+    /// KongPlugins of mtls-policy whose config, or a part of it, is in a Secret.
+    pub unread: Vec<(&'d Document, &'d Node)>,
     /// Instances of upstream-mtls.
     pub presenters: Vec<Placed<'d>>,
     /// All plugins, of whatever name, off ones too.
@@ -77,6 +79,9 @@ pub enum Scope {
     Route(usize),
     /// Of what is in none of the documents, by its name or id.
     Elsewhere(String),
+    /// A KongPlugin or KongClusterPlugin, by its kind, namespace and name. Annotations of other resources say where it is
+    /// in force.
+    Resource(String),
 }
 
 impl<'d> Setup<'d> {
@@ -93,6 +98,7 @@ impl<'d> Setup<'d> {
             services,
             routes,
             policies: Vec::new(),
+            unread: Vec::new(),
             presenters: Vec::new(),
             plugins: Vec::new(),
             entities: Vec::new(),
@@ -118,8 +124,14 @@ impl<'d> Setup<'d> {
                 chained: false,
             }),
             Kind::Plugin => {
-                let name = if node.get("apiVersion").is_some() { "plugin" } else { "name" };
+                let is_resource = is_resource(node);
+                let name = if is_resource { "plugin" } else { "name" };
                 let (name, scope, on) = (text(node, name), self.scope(entity), !is_off(node));
+                let in_secret =
+                    ["configFrom", "configPatches"].into_iter().any(|field| node.get(field).is_some());
+                if is_resource && in_secret && on && name == "mtls-policy" {
+                    self.unread.push((document, node));
+                }
                 // A config that is not there is an empty one; the plugin stands for it.
                 let config = node.get("config").filter(|config| !matches!(config.value, Value::Null));
                 if let Some(config) = config.filter(|_| on) {
@@ -182,6 +194,9 @@ impl<'d> Setup<'d> {
                 .position(|service| [service.name, service.id].contains(&reference))
                 .map(Scope::Service),
         };
+        if is_resource(entity.node) {
+            return Scope::Resource(resource_name(entity.node));
+        }
         if let Some(around) = entity.around {
             // What it is nested in may have neither name nor id.
             let route = self.routes.iter().position(|route| std::ptr::eq(route.node, around));
@@ -218,7 +233,7 @@ impl<'d> Setup<'d> {
 
     fn covers(&self, scope: &Scope, route: usize) -> bool {
         match scope {
-            Scope::Alone | Scope::Elsewhere(_) => false,
+            Scope::Alone | Scope::Elsewhere(_) | Scope::Resource(_) => false,
             Scope::Global => true,
             Scope::Service(index) => self.routes[route].service == Some(*index),
             Scope::Route(index) => *index == route,
@@ -278,17 +293,54 @@ impl<'d> Route<'d> {
 }
 
 impl Placed<'_> {
-    /// The policy as its compiler takes it: a filter chain may hold it as text.
-    pub fn json(&self) -> Vec<u8> {
-        match self.config.as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => self.config.to_json().to_string().into_bytes(),
+    /// The KongPlugin that it is, as messages name it: `KongPlugin NAMESPACE/NAME`.
+    pub fn resource(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Resource(name) => Some(name),
+            _ => None,
         }
+    }
+
+    /// Returns the policy as its compiler takes it: a filter chain may hold it as text. The names of variables stand in the
+    /// place of decK's templates.
+    pub fn json(&self) -> Vec<u8> {
+        if let Some(text) = self.config.as_str() {
+            return text.as_bytes().to_vec();
+        }
+        let mut config = self.config.to_json();
+        if self.document.text.contains("${{") {
+            name_variables(&mut config);
+        }
+        config.to_string().into_bytes()
+    }
+}
+
+fn name_variables(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = with_names(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(name_variables),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(name_variables),
+        _ => {}
     }
 }
 
 fn is_off(node: &Node) -> bool {
-    node.get("enabled").is_some_and(|node| matches!(node.value, Value::Boolean(false)))
+    // Kong's field, and a KongPlugin's.
+    let is = |field: &str, value| {
+        node.get(field).is_some_and(|node| matches!(node.value, Value::Boolean(found) if found == value))
+    };
+    is("enabled", false) || is_resource(node) && is("disabled", true)
+}
+
+/// `KongPlugin NAMESPACE/NAME`, or without a namespace where the manifest names none.
+fn resource_name(node: &Node) -> String {
+    let metadata =
+        |field: &str| node.get("metadata").map(|metadata| text(metadata, field)).unwrap_or_default();
+    let (kind, namespace, name) = (text(node, "kind"), metadata("namespace"), metadata("name"));
+    match namespace {
+        "" => format!("{kind} {name}"),
+        namespace => format!("{kind} {namespace}/{name}"),
+    }
 }
 
 /// A consumer's group, written alone or as Kong's entity.

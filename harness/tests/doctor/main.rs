@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 #![allow(clippy::panic, reason = "a panic is how a test says no")]
 
+mod admin;
 mod configs;
 mod diagnosis;
 mod files;
 mod gateways;
 mod network;
+mod real_kong;
 mod scene;
 mod servers;
 mod words;
@@ -23,7 +25,9 @@ use scene::Scene;
 #[test]
 fn every_fault_is_made_and_recognised() {
     let mut diagnoses = Diagnoses::default();
-    for make in [files::make, network::make, servers::make, words::make, configs::make, gateways::make] {
+    for make in
+        [files::make, network::make, servers::make, words::make, configs::make, gateways::make, admin::make]
+    {
         make(&mut diagnoses);
     }
     assert!(diagnoses.wrong.is_empty(), "{}", diagnoses.wrong.join("\n"));

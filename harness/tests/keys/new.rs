@@ -43,6 +43,20 @@ fn a_key_is_hashed_from_stdin_and_what_is_none_is_told_from_what_was_mistyped() 
 }
 
 #[test]
+fn a_placeholder_is_hashed_only_as_literal_text() {
+    for (placeholder, name) in
+        [("$KEY", "$NAME"), ("${KEY:-letmein}", "${NAME}"), ("{{KEY}}", "{{ … }}"), ("<KEY>", "<NAME>")]
+    {
+        let said = keys(&["hash"], placeholder);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{placeholder}: {}", said.err);
+        assert!(said.err.contains(&format!("got a placeholder ({name})")), "{placeholder}: {}", said.err);
+        assert!(!said.err.contains("letmein"), "{}", said.err);
+        let literal = keys(&["hash", "--literal"], placeholder);
+        assert_eq!((literal.code, literal.out.trim()), (0, hex(&Sha256::digest(placeholder)).as_str()));
+    }
+}
+
+#[test]
 fn a_key_without_an_end_has_none_in_the_policy() {
     let document = json(&[]);
     let entry = document["entry"].as_object().unwrap();

@@ -203,3 +203,23 @@ fn a_successor_lives_as_long_as_the_old_key_and_no_overlap_outlives_its_end() {
     assert_eq!(said.json()["old_not_after"], *soon);
     assert!(came.contains(&format!("not_after: {soon}")), "{came}");
 }
+
+#[test]
+fn a_key_is_rotated_in_kubernetes_manifests() {
+    let plugin = |name: &str, consumer: &str| {
+        format!(
+            "apiVersion: configuration.konghq.com/v1\nkind: KongPlugin\nmetadata: {{name: {name}}}\nplugin: mtls-policy\n\
+             config:\n  consumers:\n  - username: {consumer}\n    keys:\n    - {{id: a, sha256: {DIGEST}}}\n"
+        )
+    };
+    let text = format!("# first\n{}---\n# second\n{}", plugin("one", "ann"), plugin("two", "ben"));
+    let (said, after) = rotate(&text, &["--consumer", "ben", "--id", "n"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let new = "not_after: \"<time>\"}\n    - {id: \"n\", sha256: \"<sha256>\", not_before: \"<time>\"}\n";
+    let expected = format!(
+        "# first\n{}---\n# second\n{}",
+        plain(&plugin("one", "ann")),
+        plain(&plugin("two", "ben")).replace("<old>}\n", &format!("<old>, {new}"))
+    );
+    assert_eq!(plain(&after), expected);
+}

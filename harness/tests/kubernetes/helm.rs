@@ -56,7 +56,7 @@ fn the_chart_renders_to_pods_that_have_the_secret_and_the_plugins() {
     let pod = &find(&deployments, "Deployment", "kong-kong")["spec"]["template"];
     let containers = pod["spec"]["containers"].as_array().unwrap();
     let proxy = containers.iter().find(|container| container["name"] == "proxy").unwrap();
-    assert_eq!(proxy["image"], "kong-upstream-mtls:3.9.1");
+    assert_eq!(proxy["image"], "kong-upstream-mtls:3.9.3");
     let environment = |name: &str| {
         let variables = proxy["env"].as_array().unwrap();
         variables.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]).unwrap()

@@ -5,6 +5,7 @@
 mod apisix;
 mod envoy;
 mod kong;
+mod placeholders;
 #[path = "../plain_envoy/mod.rs"]
 mod plain_envoy;
 mod refused;

@@ -323,8 +323,11 @@ fn a_consumers_file_is_held_against_its_policy_where_it_is_here() {
     };
     error("no consumer is in group \\\"vets\\\" (did you mean");
     std::fs::write(&file, "consumers: [{username: ann, keys: [{id: '1', sha256: hunter2}]}]\n").unwrap();
-    error("people.yaml: consumers[0].keys[0].sha256: has to be the key's SHA-256");
+    error("people.yaml: line 1, column 54: consumers[0].keys[0].sha256: has to be the key's SHA-256");
     assert!(!check().out.contains("hunter2"), "{}", check().out);
+    std::fs::write(&file, "consumers: {}\nmore: &a [1]\nand: *a\n").unwrap();
+    error("people.yaml: line 1, column 12: consumers: expected a list, got a map");
+    error("people.yaml: line 3, column 6: and: aliases are not supported in a consumers file");
 }
 
 #[test]

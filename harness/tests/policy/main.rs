@@ -6,6 +6,8 @@ mod check;
 mod diff;
 mod explain;
 mod fmt;
+mod manifests;
+mod placeholders;
 mod said;
 
 use std::path::Path;

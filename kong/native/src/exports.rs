@@ -7,6 +7,7 @@ use std::slice;
 
 use mtls_policy::policy;
 
+use crate::consumers;
 use crate::request::Store;
 use crate::{Answer, Consumers, Decision, Policy, Request, Text, Wants};
 
@@ -21,7 +22,7 @@ pub extern "C" fn mtls_policy_version() -> *const c_char {
 ///
 /// # Safety
 /// `document` points to `len` bytes, or `len` is 0. `consumers` is null or came from
-/// [`mtls_policy_consumers_compile`] and is not freed yet.
+/// [`mtls_policy_consumers_file_take`](crate::consumers_exports::mtls_policy_consumers_file_take) and is not freed yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mtls_policy_compile(
     document: *const c_uchar,
@@ -193,53 +194,10 @@ pub unsafe extern "C" fn mtls_policy_answer(
 pub unsafe extern "C" fn mtls_policy_free(policy: *mut Policy) {
     // SAFETY: as the caller promises: what `owned` gave, given back once.
     unsafe { free(policy) };
+    consumers::reclaim();
 }
 
-/// Compiles what a consumers file holds, JSON. Never null: with problems there are no consumers in it.
-///
-/// # Safety
-/// `document` points to `len` bytes, or `len` is 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_compile(
-    document: *const c_uchar,
-    len: usize,
-) -> *mut Consumers {
-    // SAFETY: as the caller promises.
-    let document = unsafe { bytes(document, len) };
-    owned(|| Consumers::compile(document), Consumers::panicked)
-}
-
-/// All that is wrong with a consumers file, one a line; absent: nothing. Valid as long as the consumers.
-///
-/// # Safety
-/// `consumers` is null or came from [`mtls_policy_consumers_compile`] and is not freed yet.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_problems(consumers: *const Consumers) -> Text {
-    // SAFETY: as the caller promises.
-    unsafe { consumers.as_ref() }.map_or(Text::ABSENT, Consumers::problems)
-}
-
-/// How many keys they have.
-///
-/// # Safety
-/// As for [`mtls_policy_consumers_problems`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_keys(consumers: *const Consumers) -> usize {
-    // SAFETY: as the caller promises.
-    unsafe { consumers.as_ref() }.map_or(0, Consumers::keys)
-}
-
-/// Gives consumers up; policies that were compiled with them keep what they need.
-///
-/// # Safety
-/// As for [`mtls_policy_consumers_problems`]; they are not used again.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mtls_policy_consumers_free(consumers: *mut Consumers) {
-    // SAFETY: as the caller promises: what `owned` gave, given back once.
-    unsafe { free(consumers) };
-}
-
-fn owned<T>(make: impl FnOnce() -> T, panicked: impl FnOnce() -> T) -> *mut T {
+pub(crate) fn owned<T>(make: impl FnOnce() -> T, panicked: impl FnOnce() -> T) -> *mut T {
     let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| panicked());
     Box::into_raw(Box::new(made))
 }
@@ -248,7 +206,7 @@ const MALFORMED: &str = "the request cannot be read: a negative length, or text 
 
 /// # Safety
 /// `handle` is null or came from [`owned`], and is not used again.
-unsafe fn free<T>(handle: *mut T) {
+pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
         // SAFETY: it came from `Box::into_raw`, and nobody else has it.
         let handle = unsafe { Box::from_raw(handle) };
@@ -259,7 +217,7 @@ unsafe fn free<T>(handle: *mut T) {
 
 /// # Safety
 /// `data` points to `len` bytes for as long as `'a`, or `len` is 0.
-unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
+pub(crate) unsafe fn bytes<'a>(data: *const c_uchar, len: usize) -> &'a [u8] {
     if data.is_null() || len == 0 {
         return &[];
     }

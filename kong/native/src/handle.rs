@@ -1,14 +1,11 @@
-//! What Lua holds: policies and consumers, compiled.
+//! What Lua holds: policies, compiled.
 
 use mtls_policy::policy;
 
-use crate::Text;
+use crate::{Consumers, Text};
 
 /// A policy, or what is wrong with one: that refuses every request. Opaque outside.
 pub struct Policy(Result<policy::Policy, String>);
-
-/// The consumers of a consumers file, or what is wrong with it. Opaque outside.
-pub struct Consumers(Result<policy::Consumers, String>);
 
 /// What has to be handed over of a request; the headers always.
 #[repr(C)]
@@ -32,8 +29,7 @@ impl Policy {
     pub(crate) fn compile(document: &[u8], consumers: Option<&Consumers>) -> Self {
         let consumers_file = match consumers {
             None => policy::ConsumersFile::Missing,
-            Some(Consumers(Ok(consumers))) => policy::ConsumersFile::Read(consumers),
-            Some(Consumers(Err(problems))) => return Self(Err(problems.clone())),
+            Some(consumers) => policy::ConsumersFile::Read(consumers.inner()),
         };
         Self::compile_for(document, consumers_file)
     }
@@ -83,24 +79,6 @@ impl Policy {
             established: policy.asks_the_gateway(),
             anonymous: policy.keeps_established(),
         }
-    }
-}
-
-impl Consumers {
-    pub(crate) fn compile(document: &[u8]) -> Self {
-        Self(policy::Consumers::compile(document).map_err(|problems| problems.to_string()))
-    }
-
-    pub(crate) fn panicked() -> Self {
-        Self(Err(PANICKED.to_owned()))
-    }
-
-    pub(crate) fn problems(&self) -> Text {
-        problems(&self.0)
-    }
-
-    pub(crate) fn keys(&self) -> usize {
-        self.0.as_ref().map_or(0, policy::Consumers::keys)
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::thread;
 
+use mtls_policy_native::consumers_exports::*;
 use mtls_policy_native::exports::*;
 use mtls_policy_native::{Answer, Decision, Established, Field, Policy, Request, Text};
 use sha2::{Digest, Sha256};
@@ -54,15 +55,24 @@ fn a_policy_is_checked_without_its_consumers_file_and_then_lets_nobody_in() {
 }
 
 #[test]
-fn consumers_may_be_given_up_before_the_policy_that_was_compiled_with_them() {
-    let consumers = format!(r#"{{"consumers":[{}]}}"#, consumer("ann"));
+fn consumers_of_a_file_may_be_freed_before_the_policy_compiled_with_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("consumers.json");
+    std::fs::write(&path, format!(r#"{{"consumers":[{}]}}"#, consumer("ann"))).unwrap();
     let document = r#"{"consumers_file":"/x"}"#;
     let policy = unsafe {
-        let consumers = mtls_policy_consumers_compile(consumers.as_ptr(), consumers.len());
-        assert!(mtls_policy_consumers_problems(consumers).data.is_null());
+        let path = path.to_str().unwrap();
+        let file = mtls_policy_consumers_file_open(path.as_ptr(), path.len());
+        assert_eq!(mtls_policy_consumers_file_poll(file), 1);
+        mtls_policy_consumers_file_start(file);
+        mtls_policy_consumers_file_wait(file, 60_000);
+        assert_eq!(mtls_policy_consumers_file_poll(file), 2);
+        let consumers = mtls_policy_consumers_file_take(file);
+        assert!(mtls_policy_consumers_file_take(file).is_null());
         assert_eq!(mtls_policy_consumers_keys(consumers), 1);
         let policy = Handle(mtls_policy_compile(document.as_ptr(), document.len(), consumers));
         mtls_policy_consumers_free(consumers);
+        mtls_policy_consumers_file_free(file);
         policy
     };
     assert_eq!((policy.problems(), policy.status(&[("apikey", "ann")])), (None, 0));
@@ -70,14 +80,17 @@ fn consumers_may_be_given_up_before_the_policy_that_was_compiled_with_them() {
 }
 
 #[test]
-fn a_broken_consumers_file_makes_every_policy_that_names_it_invalid() {
+fn an_invalid_consumers_file_has_an_error_and_no_consumers() {
+    let path = "/proc/self/mem/none";
     unsafe {
-        let consumers = mtls_policy_consumers_compile(b"{".as_ptr(), 1);
-        assert!(!mtls_policy_consumers_problems(consumers).data.is_null());
-        let document = r#"{"consumers_file":"/x"}"#;
-        let policy = Handle(mtls_policy_compile(document.as_ptr(), document.len(), consumers));
-        mtls_policy_consumers_free(consumers);
-        assert_eq!(policy.status(&[]), 503);
+        let file = mtls_policy_consumers_file_open(path.as_ptr(), path.len());
+        mtls_policy_consumers_file_start(file);
+        mtls_policy_consumers_file_wait(file, 60_000);
+        assert_eq!(mtls_policy_consumers_file_poll(file), 4);
+        let error = read(mtls_policy_consumers_file_error(file)).unwrap();
+        assert!(error.contains("cannot read the file"), "{error}");
+        assert!(mtls_policy_consumers_file_take(file).is_null());
+        mtls_policy_consumers_file_free(file);
     }
 }
 
@@ -109,6 +122,12 @@ fn what_is_absent_or_malformed_is_refused() {
         assert_eq!(mtls_policy_decide(policy.0, &raw const good, ptr::null_mut()), 503);
         mtls_policy_free(ptr::null_mut());
         mtls_policy_consumers_free(ptr::null_mut());
+        mtls_policy_consumers_file_start(ptr::null());
+        mtls_policy_consumers_file_wait(ptr::null(), 1);
+        assert_eq!(mtls_policy_consumers_file_poll(ptr::null_mut()), 1);
+        assert!(mtls_policy_consumers_file_take(ptr::null_mut()).is_null());
+        assert!(mtls_policy_consumers_file_error(ptr::null()).data.is_null());
+        mtls_policy_consumers_file_free(ptr::null_mut());
         assert!(mtls_policy_problems(ptr::null()).data.is_null());
         assert!(!mtls_policy_wants(ptr::null()).path);
     }

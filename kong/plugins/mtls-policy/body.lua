@@ -140,10 +140,18 @@ local function parts_of(raw, content_type)
 
   local delimiter, parts = "--" .. boundary, {}
   local start = find(raw, delimiter, 1, true)
+  if start and find(sub(raw, 1, start - 1), "%S") then
+    return nil, 400, "text precedes the first part of the multipart body"
+  end
+
   while start do
     local after = start + #delimiter
     if sub(raw, after, after + 1) == "--" then
-      return parts, raw, start
+      if find(raw, "%S", after + 2) then
+        return nil, 400, "text follows the end of the multipart body"
+      end
+
+      return parts, nil, nil, start
     end
 
     local following = find(raw, "\n" .. delimiter, after, true)
@@ -182,7 +190,7 @@ end
 
 
 local function hide_in_multipart(raw, content_type, names)
-  local parts, _, last = parts_of(raw, content_type)
+  local parts, _, _, last = parts_of(raw, content_type)
   local kept = {}
   for _, part in ipairs(parts) do
     if not names[part.name] then

@@ -4,6 +4,8 @@
 return [[
 typedef struct mtls_policy_consumers mtls_policy_consumers;
 
+typedef struct mtls_policy_consumers_file mtls_policy_consumers_file;
+
 typedef struct mtls_policy mtls_policy;
 
 typedef struct {
@@ -104,9 +106,20 @@ void mtls_policy_answer(const mtls_policy_request *request,
 
 void mtls_policy_free(mtls_policy *policy);
 
-mtls_policy_consumers *mtls_policy_consumers_compile(const unsigned char *document, uintptr_t len);
+mtls_policy_consumers_file *mtls_policy_consumers_file_open(const unsigned char *path,
+                                                            uintptr_t len);
 
-mtls_policy_text mtls_policy_consumers_problems(const mtls_policy_consumers *consumers);
+void mtls_policy_consumers_file_start(const mtls_policy_consumers_file *file);
+
+uint8_t mtls_policy_consumers_file_poll(mtls_policy_consumers_file *file);
+
+void mtls_policy_consumers_file_wait(const mtls_policy_consumers_file *file, uint32_t milliseconds);
+
+mtls_policy_consumers *mtls_policy_consumers_file_take(mtls_policy_consumers_file *file);
+
+mtls_policy_text mtls_policy_consumers_file_error(const mtls_policy_consumers_file *file);
+
+void mtls_policy_consumers_file_free(mtls_policy_consumers_file *file);
 
 uintptr_t mtls_policy_consumers_keys(const mtls_policy_consumers *consumers);
 

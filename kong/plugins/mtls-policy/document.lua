@@ -96,16 +96,7 @@ local function detach_lists(conf)
 end
 
 
---- What stands in a consumers file.
--- @tparam any content
--- @treturn string
-local function consumers(content)
-  return cjson.encode(shaped(content, config))
-end
-
-
 return {
   policy = policy,
   detach_lists = detach_lists,
-  consumers = consumers,
 }

@@ -18,7 +18,10 @@ local kong = kong
 local ngx = ngx
 local require = require
 local find = string.find
+local gmatch = string.gmatch
 local gsub = string.gsub
+local match = string.match
+local concat = table.concat
 local text = request.text
 local decide = request.decide
 local is_as_seen = request.is_as_seen
@@ -58,7 +61,42 @@ local function reject_with_words(status, message, reason)
 end
 
 
-local function reject_as_decided(status, decided)
+-- Log plugins print the request's URI and query as the client sent them.
+local function redact_query(query)
+  if query == ngx.var.args or query == "" and not ngx.var.args then
+    return
+  end
+
+  local suffix = query ~= "" and "?" .. query or ""
+  local uri = gsub(ngx.var.request_uri, "%?.*", "") .. suffix
+  local log = kong.log
+  log.set_serialize_value("request.uri", uri)
+  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
+                          kong.request.get_port() .. uri)
+  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
+  log.set_serialize_value("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
+end
+
+
+-- The query of a rejected request without API keys, whether or not they are looked for there.
+local function without_keys(policy)
+  local kept = {}
+  for pair in gmatch(ngx.var.args or "", "[^&]+") do
+    local name = ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))
+    if not policy.is_key_name[name] then
+      kept[#kept + 1] = pair
+    end
+  end
+
+  return concat(kept, "&")
+end
+
+
+local function reject_as_decided(policy, status, decided)
+  if policy.hides_keys then
+    redact_query(without_keys(policy))
+  end
+
   if not status then
     return reject(503, NO_POLICY, decided)
   end
@@ -86,21 +124,6 @@ local function established(ctx)
     credential = consumer.field(ctx, "credential"),
     groups = groups,
   }
-end
-
-
--- Log plugins print the request's URI and query as the client sent them.
-local function redact_query(query)
-  local uri = gsub(ngx.var.request_uri, "%?.*", "")
-  if query ~= "" then
-    uri = uri .. "?" .. query
-  end
-
-  local log = kong.log
-  log.set_serialize_value("request.uri", uri)
-  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
-                          kong.request.get_port() .. uri)
-  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
 end
 
 
@@ -169,7 +192,7 @@ local function decide_by_key(ctx, policy)
 
   local status, decided = decide(policy, content and content.fields)
   if status ~= 0 then
-    return reject_as_decided(status, decided)
+    return reject_as_decided(policy, status, decided)
   end
 
   return carry_out(ctx, policy, decided, content, rejection)
@@ -194,7 +217,7 @@ local function decide_for_established(ctx, policy)
 
   local status, decided = decide(policy, content and content.fields, who)
   if status ~= 0 then
-    return reject_as_decided(status, decided)
+    return reject_as_decided(policy, status, decided)
   end
 
   who.headers = { who.id, who.custom_id, who.username, who.credential, "true" }
@@ -256,7 +279,7 @@ local function decide_again(ctx)
 
   local status, decided = reselect(policy, who)
   if status ~= 0 then
-    return reject_as_decided(status, decided)
+    return reject_as_decided(policy, status, decided)
   end
 
   local certificate = text(decided.certificate)

@@ -76,25 +76,9 @@ local function compile(document, consumers)
 end
 
 
---- Compile what a consumers file holds.
--- @tparam string document JSON
--- @treturn cdata|nil the consumers
--- @treturn nil|string problems, one a line
-local function compile_consumers(document)
-  local consumers = ffi.gc(C.mtls_policy_consumers_compile(document, #document), C.mtls_policy_consumers_free)
-  local problems = text(C.mtls_policy_consumers_problems(consumers))
-  if problems then
-    return nil, problems
-  end
-
-  return consumers
-end
-
-
 return {
   C = C,
   text = text,
   problems_of = problems_of,
   compile = compile,
-  compile_consumers = compile_consumers,
 }

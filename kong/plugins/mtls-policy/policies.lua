@@ -37,10 +37,15 @@ local entries = {}
 local by_conf = setmetatable({}, { __mode = "k" })
 
 
--- @treturn table `handle`; `wants`, which parts of a request it reads; `key_names`; `callers`, Kong's objects for its
--- consumers, by their numbers
-local function new_policy(handle, key_names)
+-- @treturn table `handle`; `wants`, which parts of a request it reads; `key_names`, and the same as keys of
+-- `is_key_name`; `hides_keys`; `callers`, Kong's objects for its consumers, by their numbers
+local function new_policy(handle, entry)
   local wanted = native.C.mtls_policy_wants(handle)
+  local is_key_name = {}
+  for _, name in ipairs(entry.key_names) do
+    is_key_name[name] = true
+  end
+
   return {
     handle = handle,
     wants = {
@@ -52,7 +57,9 @@ local function new_policy(handle, key_names)
       established = wanted.established,
       anonymous = wanted.anonymous,
     },
-    key_names = key_names,
+    key_names = entry.key_names,
+    is_key_name = is_key_name,
+    hides_keys = entry.hides_keys,
     callers = {},
   }
 end
@@ -80,9 +87,11 @@ local function update(entry, last_good)
     return
   end
 
-  local handle, problems = native.compile(entry.document, file and file.active)
+  -- The last known good content of a file belongs to the policies that have used it.
+  local is_usable = file and (not file.last_error or last_good)
+  local handle, problems = native.compile(entry.document, is_usable and file.active or nil)
   if not problems then
-    entry.policy, entry.is_valid = new_policy(handle, entry.key_names), true
+    entry.policy, entry.is_valid = new_policy(handle, entry), true
     return
   end
 
@@ -91,7 +100,7 @@ local function update(entry, last_good)
                  "rejected with status 503: ", problems)
   end
 
-  entry.policy = last_good or new_policy(handle, entry.key_names)
+  entry.policy = last_good or new_policy(handle, entry)
   entry.is_valid = last_good ~= nil
 end
 
@@ -103,6 +112,7 @@ local function compile(conf, previous)
     document = document.policy(conf),
     file = path and consumers.file(path) or nil,
     key_names = conf.key_names or DEFAULT_KEY_NAMES,
+    hides_keys = conf.hide_credentials == true,
   }
 
   previous = previous and previous.scope == entry.scope and previous or nil
@@ -150,13 +160,18 @@ end
 --- Take over the configs that are about to be active.
 -- @tparam {table,...}|nil configs
 local function configure(configs)
-  local compiled = {}
+  local compiled, used = {}, {}
   for _, conf in ipairs(configs or {}) do
     local id = conf.__plugin_id
+    if conf.consumers_file then
+      used[conf.consumers_file] = true
+    end
+
     compiled[id] = by_conf[conf] or compile(conf, entries[id])
   end
 
   entries = compiled
+  consumers.retain(used)
   collect_garbage(CYCLES)
 end
 

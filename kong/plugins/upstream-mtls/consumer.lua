@@ -90,6 +90,14 @@ local function forget(ctx)
 end
 
 
+-- What Kong's authentication plugins send as X-Credential-Identifier (3.9.3): the issuer for jwt, the username for
+-- basic-auth, hmac-auth and ldap-auth, the client id for oauth2, else the entity's id. The `key` of a key-auth
+-- credential is the API key itself.
+local function identifier_of(credential)
+  return credential.algorithm and credential.key or credential.username or credential.client_id or credential.id
+end
+
+
 --- A field of the established consumer. May yield, unless `prepare` was called.
 -- @treturn string|nil
 -- @treturn nil|string
@@ -112,9 +120,8 @@ local function field(ctx, name)
   end
 
   if name == "credential" then
-    -- never its key, which for key-auth is the API key itself
     local credential = kong.client.get_credential()
-    return credential and credential.id
+    return credential and identifier_of(credential)
   end
 end
 

@@ -171,8 +171,8 @@ local function before_buffered_response(ctx)
 
   if policy_lookup.runs_as_filter() and requires_decision(ctx) then
     reason = "a plugin on this route needs the whole response (response handler or enable_buffering), and Kong " ..
-             "skips the filter mtls-policy for it: use the native runtime of mtls-policy on this route, or remove the " ..
-             "plugin"
+             "skips the filter mtls-policy for it: use the native runtime of mtls-policy on this route, or remove " ..
+             "the plugin"
   end
 
   return reject(ctx, reason)

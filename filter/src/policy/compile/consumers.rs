@@ -13,9 +13,48 @@ use crate::policy::problem::Problems;
 use crate::policy::{config, read};
 
 /// Who may ask, apart from any policy: several may share them.
-pub struct Consumers(Arc<Keyring>);
+#[derive(Clone)]
+pub struct Consumers {
+    keyring: Arc<Keyring>,
+    /// Absent for consumers of one policy, which are looked through instead.
+    names: Option<Arc<Names>>,
+}
+
+/// The names of many consumers, so that compiling a policy takes the same time however many there are.
+struct Names {
+    /// Positions of the consumers, sorted by username.
+    by_username: Box<[u32]>,
+    groups: BTreeSet<Box<str>>,
+}
 
 impl Consumers {
+    /// Compiles consumers that were read from somewhere else than a JSON document. Their paths are `consumers[0]`,
+    /// `consumers[1]`, …. Compiling stops at the first consumer after [`MOST_PROBLEMS`] problems.
+    ///
+    /// # Errors
+    /// All that is wrong with them, each with its path.
+    pub fn from_configs(consumers: impl IntoIterator<Item = config::Consumer>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let consumers = consumers.into_iter();
+        let expected = consumers.size_hint().1.unwrap_or_default();
+        let mut keyring = Growing::with_capacity(expected);
+        let mut by_name = HashMap::with_capacity(expected);
+        let mut by_id = HashMap::new();
+        let mut compiler = Compiler { problems: &mut problems };
+        for (number, consumer) in consumers.enumerate() {
+            compiler.consumer(number, consumer, &mut by_name, &mut by_id, &mut keyring);
+            if compiler.problems.len() >= MOST_PROBLEMS {
+                break;
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        let keyring = keyring.finish();
+        let names = Some(Arc::new(Names::of(keyring.consumers())));
+        Ok(Self { keyring: Arc::new(keyring), names })
+    }
+
     /// Compiles what a consumers file holds: a JSON object with `consumers`, written as in a policy.
     ///
     /// # Errors
@@ -29,31 +68,72 @@ impl Consumers {
 
     /// How many keys there are.
     pub fn keys(&self) -> usize {
-        self.0.len()
+        self.keyring.len()
+    }
+
+    /// Returns whether no policy and no clone refers to these consumers: dropping them frees their memory.
+    pub fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.keyring) == 1
     }
 
     pub(super) fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.keyring)
     }
 
     pub(super) fn all(&self) -> &[Consumer] {
-        self.0.consumers()
+        self.keyring.consumers()
+    }
+
+    /// Returns the consumer of this name.
+    pub(super) fn by_username(&self, username: &str) -> Option<&Consumer> {
+        let all = self.all();
+        let Some(names) = &self.names else { return all.iter().find(|one| *one.username == *username) };
+        let username_at = |at: &u32| &*all[*at as usize].username;
+        let found = names.by_username.binary_search_by(|at| username_at(at).cmp(username)).ok()?;
+        Some(&all[names.by_username[found] as usize])
+    }
+
+    /// The groups that any consumer is in, where they are known without looking at each consumer.
+    pub(super) fn groups(&self) -> Option<&BTreeSet<Box<str>>> {
+        self.names.as_ref().map(|names| &names.groups)
+    }
+
+    fn of_policy(keyring: Arc<Keyring>) -> Self {
+        Self { keyring, names: None }
     }
 }
+
+impl Names {
+    fn of(consumers: &[Consumer]) -> Self {
+        let positions = 0..u32::try_from(consumers.len()).unwrap_or(u32::MAX);
+        let mut by_username: Box<[u32]> = positions.collect();
+        by_username.sort_unstable_by_key(|at| &consumers[*at as usize].username);
+        let mut groups = BTreeSet::new();
+        for group in consumers.iter().flat_map(|consumer| &consumer.groups) {
+            if !groups.contains(group) {
+                groups.insert(group.clone());
+            }
+        }
+        Self { by_username, groups }
+    }
+}
+
+/// How many problems with consumers from elsewhere are collected: a large file may have one in every line.
+pub const MOST_PROBLEMS: usize = 1000;
 
 impl Compiler<'_> {
     /// Consumers and their keys; the same as others where they are written the same.
     pub(super) fn consumers(&mut self, written: &[&RawValue]) -> Consumers {
         let section = shared::Section::of(written);
         if let Some(known) = section.known() {
-            return Consumers(known);
+            return Consumers::of_policy(known);
         }
         let before = self.problems.len();
         let keyring = Arc::new(self.keyring(written));
         if self.problems.len() == before {
             section.keep(&keyring);
         }
-        Consumers(keyring)
+        Consumers::of_policy(keyring)
     }
 
     fn keyring(&mut self, written: &[&RawValue]) -> Keyring {
@@ -61,38 +141,49 @@ impl Compiler<'_> {
         let mut by_name = HashMap::with_capacity(written.len());
         let mut by_id = HashMap::new();
         for (number, written) in written.iter().enumerate() {
-            let config::Consumer { username, id, custom_id, groups, keys } =
-                read::consumer(written, number, self.problems);
-            let at = format!("consumers[{number}]");
-            // A missing one has been missed already.
-            let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
-            if let Some(first) = first {
-                self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
-            }
-            for (field, text) in [("username", Some(&username)), ("custom_id", custom_id.as_ref())] {
-                text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
-            }
-            if let Some(id) = &id {
-                let at = format!("{at}.id");
-                let other = self.consumer_id(&at, id, number, &mut by_id);
-                if let Some(other) = other.and_then(|other| keyring.consumers().get(other)) {
-                    let other = &other.username;
-                    let message =
-                        format!("{username:?} and {other:?} have the same id; each needs one of its own");
-                    self.refuse(&at, message);
-                }
-            }
-            self.groups(&at, &groups);
-            let consumer = Consumer::new(
-                username.clone().into(),
-                id.map(Into::into),
-                custom_id.map(Into::into),
-                boxed(groups),
-            );
-            keyring.consumer(consumer);
-            self.keys(&at, keys, &username, &mut keyring);
+            let consumer = read::consumer(written, number, self.problems);
+            self.consumer(number, consumer, &mut by_name, &mut by_id, &mut keyring);
         }
         keyring.finish()
+    }
+
+    fn consumer(
+        &mut self,
+        number: usize,
+        consumer: config::Consumer,
+        by_name: &mut HashMap<String, usize>,
+        by_id: &mut HashMap<String, usize>,
+        keyring: &mut Growing,
+    ) {
+        let config::Consumer { username, id, custom_id, groups, keys } = consumer;
+        let at = format!("consumers[{number}]");
+        // A missing one has been missed already.
+        let first = by_name.insert(username.clone(), number).filter(|_| !username.is_empty());
+        if let Some(first) = first {
+            self.refuse(&format!("{at}.username"), format!("{username:?} is consumers[{first}] already"));
+        }
+        for (field, text) in [("username", Some(&username)), ("custom_id", custom_id.as_ref())] {
+            text.into_iter().for_each(|text| self.header_text(&format!("{at}.{field}"), text));
+        }
+        if let Some(id) = &id {
+            let at = format!("{at}.id");
+            let other = self.consumer_id(&at, id, number, by_id);
+            if let Some(other) = other.and_then(|other| keyring.consumers().get(other)) {
+                let other = &other.username;
+                let message =
+                    format!("{username:?} and {other:?} have the same id; each needs one of its own");
+                self.refuse(&at, message);
+            }
+        }
+        self.groups(&at, &groups);
+        let consumer = Consumer::new(
+            username.clone().into(),
+            id.map(Into::into),
+            custom_id.map(Into::into),
+            boxed(groups),
+        );
+        keyring.consumer(consumer);
+        self.keys(&at, keys, &username, keyring);
     }
 
     /// Checks a consumer's id as Kong does, and returns the number of another consumer that has it. Kong's plugins
@@ -169,8 +260,10 @@ impl Compiler<'_> {
     /// One of the consumers, or somebody who has nothing but a name.
     pub(super) fn anonymous(&mut self, name: String, consumers: &Consumers) -> Consumer {
         self.header_text("anonymous", &name);
-        let one = consumers.all().iter().find(|consumer| *consumer.username == *name);
-        one.cloned().unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
+        consumers
+            .by_username(&name)
+            .cloned()
+            .unwrap_or_else(|| Consumer::new(name.into(), None, None, [].into()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Compiler, ConsumersFile, boxed, is_token};
+use super::{Compiler, Consumers, ConsumersFile, boxed, is_token};
 use crate::policy::config::{self, Authentication};
 use crate::policy::keyring::Consumer;
 use crate::policy::path;
@@ -88,12 +88,12 @@ impl Compiler<'_> {
         at: &str,
         written: Option<Vec<String>>,
         kind: &str,
-        known: Option<&BTreeSet<&str>>,
+        known: Option<&Names<'_>>,
     ) -> Box<[Box<str>]> {
         let written = self.values(at, written);
         for (number, name) in written.iter().enumerate() {
-            if let Some(known) = known.filter(|known| !known.contains(&**name)) {
-                let near = did_you_mean(name, known.iter().copied());
+            if let Some(known) = known.filter(|known| !known.contains(name)) {
+                let near = known.nearest(name);
                 let message = match kind {
                     "group" => format!("no consumer is in group {name:?}{near}"),
                     _ => format!("there is no {kind} {name:?}{near}"),
@@ -180,9 +180,47 @@ impl Compiler<'_> {
 
 /// What rules may name; `None` where only the gateway knows.
 pub(super) struct Known<'c> {
-    consumers: Option<BTreeSet<&'c str>>,
-    groups: Option<BTreeSet<&'c str>>,
+    consumers: Option<Names<'c>>,
+    groups: Option<Names<'c>>,
 }
+
+/// Names that exist.
+enum Names<'c> {
+    Listed(BTreeSet<&'c str>),
+    /// Usernames of a consumers file, and the anonymous consumer's.
+    Consumers(&'c Consumers, Option<&'c str>),
+    /// Groups of a consumers file.
+    Groups(&'c BTreeSet<Box<str>>),
+}
+
+impl Names<'_> {
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Listed(names) => names.contains(name),
+            Self::Consumers(consumers, anonymous) => {
+                consumers.by_username(name).is_some() || *anonymous == Some(name)
+            }
+            Self::Groups(groups) => groups.contains(name),
+        }
+    }
+
+    /// `did you mean "x"?`; nothing where there are so many names that comparing them would take long.
+    fn nearest(&self, name: &str) -> String {
+        match self {
+            Self::Listed(names) => did_you_mean(name, names.iter().copied()),
+            Self::Consumers(consumers, anonymous) if consumers.all().len() <= MOST_COMPARED => {
+                let usernames = consumers.all().iter().map(|consumer| &*consumer.username);
+                did_you_mean(name, usernames.chain(*anonymous))
+            }
+            Self::Groups(groups) if groups.len() <= MOST_COMPARED => {
+                did_you_mean(name, groups.iter().map(|group| &**group))
+            }
+            Self::Consumers(..) | Self::Groups(_) => String::new(),
+        }
+    }
+}
+
+const MOST_COMPARED: usize = 1000;
 
 impl<'c> Known<'c> {
     pub(super) fn of(
@@ -199,6 +237,13 @@ impl<'c> Known<'c> {
             Some(ConsumersFile::Read(consumers)) => consumers.all(),
             None => &[],
         };
+        if written.is_empty()
+            && let Some(ConsumersFile::Read(consumers)) = from_file
+            && let Some(groups) = consumers.groups()
+        {
+            let usernames = Names::Consumers(consumers, anonymous);
+            return Self { consumers: Some(usernames), groups: Some(Names::Groups(groups)) };
+        }
         let (mut names, mut groups) = (BTreeSet::new(), BTreeSet::new());
         // One by one: to collect them would bring sorts into the module.
         for consumer in written.iter().chain(read) {
@@ -206,7 +251,7 @@ impl<'c> Known<'c> {
             groups.extend(consumer.groups.iter().map(|group| &**group));
         }
         names.extend(anonymous);
-        Self { consumers: Some(names), groups: Some(groups) }
+        Self { consumers: Some(Names::Listed(names)), groups: Some(Names::Listed(groups)) }
     }
 
     pub(super) const NOTHING: Self = Self { consumers: None, groups: None };

@@ -27,8 +27,9 @@ pub(in crate::cli) struct Typed {
     json: bool,
 }
 
-const AFTER: &str = "FILE is a policy (YAML or JSON), Kong's declarative config, decK's, or what a running Kong's Admin \
-API tells (GET /config; /plugins, /routes and /services together); `-` is stdin.
+const AFTER: &str = "FILE is a policy (YAML or JSON), Kong's declarative config, decK's, Kubernetes manifests with \
+KongPlugins (several documents, or what kubectl get writes), or what a running Kong's Admin API tells (GET /config; \
+/plugins, /routes and /services together); `-` is stdin.
 
 Errors are those of the filter's own compiler. Warnings: rules that are never reached, keys that end soon, names that \
 nobody has, client certificates that upstream-mtls does not hold, routes past a policy.
@@ -37,6 +38,7 @@ Examples:
   harness policy check kong.yml
   harness policy check plugins.json routes.json services.json
   curl -s http://127.0.0.1:8001/config | harness policy check -
+  kubectl get kongplugins,kongclusterplugins --all-namespaces -o json | harness policy check -
 
 Exit codes: 0 nothing to say; 1 errors, or warnings without --allow-warnings; 2 could not ask.";
 
@@ -46,7 +48,7 @@ pub(super) fn run(typed: Typed) -> anyhow::Result<()> {
         Err(unread) => tell(&unread.findings(), 0, allow_warnings, json),
         Ok(documents) => {
             let setup = Setup::of(&documents);
-            if setup.policies.is_empty() {
+            if setup.policies.is_empty() && setup.unread.is_empty() {
                 return Err(Usage(vec!["no mtls-policy is in there: give a policy, or a config with a plugin or filter of that name".to_owned()]).into());
             }
             let look = Check { now: OffsetDateTime::now_utc(), warn_days };

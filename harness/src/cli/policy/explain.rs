@@ -18,7 +18,7 @@ pub(in crate::cli) struct Typed {
     /// A policy, or configs that hold some
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Name or id of the route; without it, the one that the request takes
+    /// Name or id of the route; without it, the one that the request takes; or the name of a KongPlugin
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
     #[arg(long, default_value = "GET")]
@@ -129,6 +129,11 @@ fn question(typed: Typed) -> anyhow::Result<Question> {
             let key = ApiKey::read(std::io::stdin())??;
             if key.checksum() == Checksum::Wrong {
                 tell("warning: this key was mistyped or cut: its checksum is wrong\n");
+            }
+            if let Some(placeholder) = key.placeholder() {
+                tell(&format!(
+                    "warning: stdin holds a placeholder ({placeholder}) and probably not the key itself\n"
+                ));
             }
             Asker::Key(key)
         }

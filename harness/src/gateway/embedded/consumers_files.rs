@@ -1,14 +1,15 @@
 //! The consumers files of mtls-policy: the filter has no files, so it is given what stands in them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use ::consumers_file::{Content, Problem};
+use anyhow::bail;
 use serde_json::Value;
 
-use crate::consumers_file::{self, read};
+use crate::consumers_file;
 use crate::gateway::declarative::{Config, Filter};
-use crate::regular;
 
 /// What is in force of every consumers file that a config names.
 #[derive(Default)]
@@ -16,8 +17,9 @@ pub(super) struct ConsumersFiles(BTreeMap<PathBuf, File>);
 
 struct File {
     consumers: Value,
-    /// The newest text, good or not: what has been reported is not reported again.
-    seen: Mutex<String>,
+    /// Digest of the newest content, valid or not; `None` if the file could not be read. What has been reported is not
+    /// reported again.
+    seen: Mutex<Option<[u8; 32]>>,
 }
 
 impl ConsumersFiles {
@@ -28,14 +30,14 @@ impl ConsumersFiles {
     pub(super) fn read(config: &Config, before: Option<&Self>) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
         for path in filters(config).filter_map(|filter| named(filter).map(|(path, _)| path)) {
-            let text = regular::text(&path).unwrap_or_default();
             let known = before.and_then(|before| before.0.get(&path));
-            let consumers = match (read(&path), known) {
+            let (digest, consumers) = load(&path);
+            let consumers = match (consumers, known) {
                 (Ok(consumers), _) => consumers,
                 (Err(_), Some(known)) => known.consumers.clone(),
                 (Err(error), None) => return Err(error),
             };
-            files.insert(path, File { consumers, seen: Mutex::new(text) });
+            files.insert(path, File { consumers, seen: Mutex::new(digest) });
         }
         Ok(Self(files))
     }
@@ -44,25 +46,28 @@ impl ConsumersFiles {
         self.0.is_empty()
     }
 
-    /// The files as they are now; `None` where nothing has changed since the last look.
-    ///
-    /// # Errors
-    /// What has changed cannot be used.
-    pub(super) fn look(&self) -> anyhow::Result<Option<Self>> {
-        let (mut fresh, mut changed) = (BTreeMap::new(), false);
+    /// Returns the files as they are now, or `None` where nothing has changed since the last look; and an error for each
+    /// that has changed and cannot be used. Its last valid consumers stay.
+    pub(super) fn look(&self) -> (Option<Self>, Vec<anyhow::Error>) {
+        let (mut fresh, mut changed, mut errors) = (BTreeMap::new(), false, Vec::new());
         for (path, file) in &self.0 {
-            let text = regular::text(path).unwrap_or_default();
             let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let consumers = if *seen == text {
-                file.consumers.clone()
-            } else {
-                seen.clone_from(&text);
-                changed = true;
-                read(path)?
-            };
-            fresh.insert(path.clone(), File { consumers, seen: Mutex::new(text) });
+            let content = Content::load(path);
+            let digest = content.as_ref().ok().map(Content::digest);
+            let mut consumers = file.consumers.clone();
+            if *seen != digest {
+                *seen = digest;
+                match parsed(path, content) {
+                    Ok(read) => {
+                        changed = true;
+                        consumers = read;
+                    }
+                    Err(error) => errors.push(error),
+                }
+            }
+            fresh.insert(path.clone(), File { consumers, seen: Mutex::new(digest) });
         }
-        Ok(changed.then_some(Self(fresh)))
+        (changed.then_some(Self(fresh)), errors)
     }
 
     /// A filter's config, with the consumers in the place of the file's name.
@@ -72,6 +77,19 @@ impl ConsumersFiles {
             Some(consumers_file::put(consumers, config).to_string().into_bytes())
         });
         with_consumers.unwrap_or_else(|| filter.config.clone())
+    }
+}
+
+/// The digest of a file's content, and its consumers.
+fn load(path: &Path) -> (Option<[u8; 32]>, anyhow::Result<Value>) {
+    let content = Content::load(path);
+    (content.as_ref().ok().map(Content::digest), parsed(path, content))
+}
+
+fn parsed(path: &Path, content: Result<Content, Problem>) -> anyhow::Result<Value> {
+    match content {
+        Ok(content) => consumers_file::parse(path, &content),
+        Err(problem) => bail!("consumers_file {}: {problem}", path.display()),
     }
 }
 

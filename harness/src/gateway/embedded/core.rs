@@ -87,23 +87,22 @@ impl Core {
         let in_force = self.in_force();
         let changes = refresh(&in_force.upstreams, &self.pools, now());
         self.tell(&in_force, &changes);
-        let next = in_force.consumers_files.look().and_then(|files| {
-            files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)).transpose()
-        });
-        match next {
-            Ok(None) => {}
-            Ok(Some(next)) => {
+        let (files, mut errors) = in_force.consumers_files.look();
+        match files.map(|files| in_force.with_consumers(files, &self.filters, &self.log)) {
+            None => {}
+            Some(Ok(next)) => {
                 self.take_over(Arc::new(next));
                 self.log.line(Level::Info, "consumers reloaded");
                 self.happened(|| Event::taken("consumers", "reloaded"));
             }
-            Err(error) => {
-                self.log.line(
-                    Level::Error,
-                    format_args!("consumers refused, the last good ones stay in force: {error:#}"),
-                );
-                self.happened(|| Event::kept("consumers", format_args!("{error:#}")));
-            }
+            Some(Err(error)) => errors.push(error),
+        }
+        for error in errors {
+            self.log.line(
+                Level::Error,
+                format_args!("consumers refused, the last valid ones stay active: {error:#}"),
+            );
+            self.happened(|| Event::kept("consumers", format_args!("{error:#}")));
         }
     }
 

@@ -54,12 +54,14 @@ impl Gateway for Embedded {
             Ability::NamesConsumers | Ability::ReadsBodies => Some(
                 "the filter decides before it sees a body, and there are no plugins to tell of consumers",
             ),
+            Ability::SharesDatabase => Some("the embedded gateway has no database"),
             Ability::StreamsProtocols => Some("the embedded gateway takes neither upgrades nor HTTP/2"),
             Ability::AnswersEarly
             | Ability::BoundsChains
             | Ability::ChecksNames
             | Ability::DecidesLast
             | Ability::ForgetsPolicies
+            | Ability::KeepsLastPolicy
             | Ability::ReadsConsumersFiles
             | Ability::RefusesCommonNames
             | Ability::RepeatsSafeRequests

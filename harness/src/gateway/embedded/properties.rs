@@ -131,7 +131,13 @@ pub(super) struct OutsideProperties(pub(super) Log);
 
 impl Properties for OutsideProperties {
     fn get(&mut self, path: &str) -> Option<Vec<u8>> {
-        (path == "kong.version").then(|| VERSION.into())
+        match path {
+            "kong.version" => Some(VERSION.into()),
+            // Envoy's, and not Kong's: this gateway keeps its last configuration, as Envoy does, and filters know hosts
+            // that do by it.
+            "node.id" => Some("embedded".into()),
+            _ => None,
+        }
     }
 
     fn set(&mut self, _path: &str, _value: &[u8]) -> Result<(), Unsettable> {

@@ -36,7 +36,8 @@ pub fn post_config(admin: SocketAddr, config: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn message(code: StatusCode, answer: &[u8]) -> String {
+/// What an answer of Kong's says, else its status.
+pub fn message(code: StatusCode, answer: &[u8]) -> String {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     answer["message"].as_str().map_or_else(|| code.to_string(), str::to_owned)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Plugins, Settings};
+use super::{Plugins, Settings, probe};
 
 /// Kong's prefix, its error log, and Lua modules by their names. Dropping it removes it.
 pub struct Directory(TempDir);
@@ -23,6 +23,12 @@ impl Directory {
         // No others: Kong looks for a handler in Lua first, also for what is configured by a filter's name.
         for name in plugins.names() {
             symlink(plugins.directory().join(name), lua.join(name))?;
+        }
+        if plugins.has_probe() {
+            let plugin = lua.join(probe::NAME);
+            fs::create_dir(&plugin)?;
+            fs::write(plugin.join("handler.lua"), probe::HANDLER)?;
+            fs::write(plugin.join("schema.lua"), probe::SCHEMA)?;
         }
         fs::create_dir(directory.path().join("prefix"))?;
         Ok(Self(directory))

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use tempfile::TempDir;
 
+use super::Database;
 use super::admin::ask;
 use crate::gateway::{Options, Running, Setup, Unavailable};
 use crate::stack::ANY_PORT;
@@ -56,7 +57,7 @@ impl Door {
         let config = directory.path().join("kong.yml");
         let door = Self {
             setup: Setup { config, filters, proxy: ANY_PORT, status: None },
-            options: Options { plugins: Some(plugins), ..Options::default() },
+            options: Options { plugins: Some(plugins), database: Some(Database::Off), ..Options::default() },
             _directory: directory,
         };
         door.change("one", "sesame", "");

@@ -12,6 +12,10 @@ pub struct Listeners {
     pub proxy: SocketAddr,
     pub admin: SocketAddr,
     pub status: SocketAddr,
+    /// For the driver's own requests, with `reuseport`; with a database only.
+    pub probe: SocketAddr,
+    /// Of a control plane, for its data planes.
+    pub cluster: SocketAddr,
 }
 
 impl Listeners {
@@ -23,9 +27,18 @@ impl Listeners {
     pub fn choose(setup: &Setup) -> anyhow::Result<Self> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         // All at once, so that no two are the same.
-        let [proxy, admin, status] = [setup.proxy, any, setup.status.unwrap_or(any)]
-            .map(|address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}")));
-        let (proxy, admin, status) = (proxy?, admin?, status?);
-        Ok(Self { proxy: proxy.local_addr()?, admin: admin.local_addr()?, status: status.local_addr()? })
+        let wanted = [setup.proxy, any, setup.status.unwrap_or(any), any, any];
+        let listeners = wanted
+            .into_iter()
+            .map(|address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}")))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let address = |number: usize| listeners[number].local_addr();
+        Ok(Self {
+            proxy: address(0)?,
+            admin: address(1)?,
+            status: address(2)?,
+            probe: address(3)?,
+            cluster: address(4)?,
+        })
     }
 }

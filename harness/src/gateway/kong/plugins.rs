@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use super::probe;
 use crate::gateway::{Engine, Options, native_library};
 use crate::shipped;
 
@@ -15,6 +16,7 @@ pub struct Plugins {
     names: Vec<String>,
     engine: Engine,
     library: Option<PathBuf>,
+    has_probe: bool,
 }
 
 impl Plugins {
@@ -44,7 +46,16 @@ impl Plugins {
             Engine::Native => Some(native_library()?.canonicalize()?),
             Engine::Wasm => None,
         };
-        Ok(Self { directory, names, engine, library })
+        Ok(Self { directory, names, engine, library, has_probe: false })
+    }
+
+    /// With the driver's own plugin ([`probe`]).
+    pub fn with_probe(self) -> Self {
+        Self { has_probe: true, ..self }
+    }
+
+    pub fn has_probe(&self) -> bool {
+        self.has_probe
     }
 
     pub fn directory(&self) -> &Path {
@@ -67,6 +78,8 @@ impl Plugins {
 
     /// Value of Kong's setting `plugins`.
     pub fn setting(&self) -> String {
-        format!("bundled,{}", self.names.join(","))
+        let probe = self.has_probe.then_some(probe::NAME);
+        let names: Vec<_> = self.names.iter().map(String::as_str).chain(probe).collect();
+        format!("bundled,{}", names.join(","))
     }
 }

@@ -31,37 +31,9 @@ impl Process {
         Ok(process)
     }
 
-    /// Runs a verb of Kong's command line.
-    fn run(&self, verb: &str) -> anyhow::Result<()> {
-        // Not a pipe: what a daemon keeps open would be waited for.
-        let output = self.directory.path().join("output");
-        let file = File::create(&output)?;
-        let mut command = Command::new(&self.bin);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KONG_")) {
-            command.env_remove(name);
-        }
-        // Kong's command line looks for modules in the working directory first.
-        command
-            .arg(verb)
-            .envs(self.settings.environment())
-            .current_dir(self.directory.path())
-            .process_group(0);
-        let mut child = command
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.bin.display()))?;
-        let ended = until(PATIENCE, || child.try_wait().transpose());
-        if ended.is_none() {
-            kill_process_group(Pid::from_child(&child), Signal::KILL)?;
-            child.wait()?;
-        }
-        let said = fs::read_to_string(output)?;
-        match ended.transpose()? {
-            Some(status) if ExitStatus::success(&status) => Ok(()),
-            Some(_) => bail!("{}", essence(&said)),
-            None => bail!("kong {verb} did not end: {}", essence(&said)),
-        }
+    /// Runs a subcommand of Kong's.
+    fn run(&self, subcommand: &str) -> anyhow::Result<()> {
+        run(&self.bin, &[subcommand], &self.settings, self.directory.path())
     }
 
     /// nginx's master process removes it as the last thing that it does.
@@ -83,6 +55,38 @@ impl Process {
             kill_process_group(master, Signal::KILL)?;
         }
         Ok(())
+    }
+}
+
+/// Runs a subcommand of Kong's in a directory.
+///
+/// # Errors
+/// Kong's words, when it fails.
+pub fn run(bin: &Path, arguments: &[&str], settings: &Settings, directory: &Path) -> anyhow::Result<()> {
+    // Not a pipe: what a daemon keeps open would be waited for.
+    let output = directory.join("output");
+    let file = File::create(&output)?;
+    let mut command = Command::new(bin);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KONG_")) {
+        command.env_remove(name);
+    }
+    // Kong's command line looks for modules in the working directory first.
+    command.args(arguments).envs(settings.environment()).current_dir(directory).process_group(0);
+    let mut child = command
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .with_context(|| format!("cannot run {}", bin.display()))?;
+    let ended = until(PATIENCE, || child.try_wait().transpose());
+    if ended.is_none() {
+        kill_process_group(Pid::from_child(&child), Signal::KILL)?;
+        child.wait()?;
+    }
+    let said = fs::read_to_string(output)?;
+    match ended.transpose()? {
+        Some(status) if ExitStatus::success(&status) => Ok(()),
+        Some(_) => bail!("{}", essence(&said)),
+        None => bail!("kong {} did not end: {}", arguments.join(" "), essence(&said)),
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 
 use super::{Directory, Listeners, Plugins, Settings, admin};
 use crate::gateway::wait::until;
-use crate::gateway::{Options, Running, Setup};
+use crate::gateway::{Addresses, Options, Running, Setup};
 
 /// What a Kong runs in: processes, a container. Dropping it ends it and removes what it left.
 pub trait Host: Send + Sync {
@@ -87,17 +87,42 @@ impl<H: Host> Served<H> {
     }
 
     fn await_ready(&self) -> anyhow::Result<()> {
-        let mut said = anyhow!("nothing heard of it");
-        let outcome = until(STARTING, || match admin::ready(self.listeners.status) {
-            Ok(()) => Some(Ok(())),
-            Err(error) => {
-                said = error;
-                self.host.ended().map(|words| Err(anyhow!("{words}")))
-            }
-        });
-        outcome
-            .unwrap_or_else(|| bail!("{said:#}; the end of its log:\n{}", self.host.directory().last_lines()))
+        await_ready(&self.host, &self.listeners)
     }
+}
+
+/// Waits until all workers of a Kong serve.
+///
+/// # Errors
+/// They do not; Kong's words, or the end of its log.
+pub fn await_ready(host: &impl Host, listeners: &Listeners) -> anyhow::Result<()> {
+    let mut said = anyhow!("nothing heard of it");
+    let outcome = until(STARTING, || match admin::ready(listeners.status) {
+        Ok(()) => Some(Ok(())),
+        Err(error) => {
+            said = error;
+            host.ended().map(|words| Err(anyhow!("{words}")))
+        }
+    });
+    outcome.unwrap_or_else(|| bail!("{said:#}; the end of its log:\n{}", host.directory().last_lines()))
+}
+
+/// Has a Kong replace its workers, and waits until the old ones are told to end and the new ones have started.
+///
+/// # Errors
+/// Kong's words, or the end of its log.
+pub fn restart_workers(host: &impl Host, workers: usize) -> anyhow::Result<()> {
+    let directory = host.directory();
+    let before = directory.log_end();
+    host.restart_workers()?;
+    let outcome = until(STARTING, || {
+        let fresh = directory.log_since(before);
+        (fresh.matches(WORKER_STARTED).count() >= workers && fresh.matches(WORKER_ENDED).count() >= workers)
+            .then_some(())
+    });
+    outcome.with_context(|| {
+        format!("not all workers of Kong are new; the end of its log:\n{}", directory.last_lines())
+    })
 }
 
 impl<H: Host> Running for Served<H> {
@@ -109,6 +134,10 @@ impl<H: Host> Running for Served<H> {
         self.has_status.then_some(self.listeners.status)
     }
 
+    fn nodes(&self) -> Vec<Addresses> {
+        vec![Addresses { proxy: self.listeners.proxy, admin: Some(self.listeners.admin) }]
+    }
+
     fn reload(&self) -> anyhow::Result<()> {
         let config = fs::read_to_string(&self.config)
             .with_context(|| format!("cannot read {}", self.config.display()))?;
@@ -118,25 +147,14 @@ impl<H: Host> Running for Served<H> {
         admin::post_config(self.listeners.admin, &config)?;
         let outcome = until(STARTING, || taken_over(&directory.log_since(before), self.workers).transpose());
         match outcome {
-            Some(outcome) => outcome,
+            Some(outcome) => outcome.and_then(|()| closed_by_filters(&directory.log_since(before))),
             None => bail!("Kong took the config, but not all workers; its log:\n{}", directory.last_lines()),
         }
     }
 
     fn restart_workers(&self) -> anyhow::Result<()> {
-        let directory = self.host.directory();
-        let before = directory.log_end();
-        self.host.restart_workers()?;
-        let outcome = until(STARTING, || {
-            let fresh = directory.log_since(before);
-            (fresh.matches(WORKER_STARTED).count() >= self.workers
-                && fresh.matches(WORKER_ENDED).count() >= self.workers)
-                .then_some(())
-        });
-        match outcome {
-            Some(()) => self.await_ready(),
-            None => bail!("not all workers of Kong are new; the end of its log:\n{}", directory.last_lines()),
-        }
+        restart_workers(&self.host, self.workers)?;
+        self.await_ready()
     }
 
     fn log(&self) -> String {
@@ -152,9 +170,11 @@ impl<H: Host> Running for Served<H> {
 ///
 /// # Errors
 /// A filter has logged errors before the first request.
-fn refused_by_filters(log: &str) -> anyhow::Result<()> {
+pub fn refused_by_filters(log: &str) -> anyhow::Result<()> {
     let said: BTreeSet<_> = log
         .lines()
+        // What is said of a request is not said of a config.
+        .filter(|line| !line.contains(", request: \""))
         .filter_map(|line| line.split_once("[error]")?.1.split_once("[proxy-wasm][\"")?.1.split_once("] "))
         .map(|(_, words)| words)
         .collect();
@@ -164,6 +184,15 @@ fn refused_by_filters(log: &str) -> anyhow::Result<()> {
         said.into_iter().collect::<Vec<_>>().join("\n")
     );
     Ok(())
+}
+
+/// Kong takes a config over whose policy is invalid for a filter: the filter rejects that route's requests.
+///
+/// # Errors
+/// What the filter has said of the policy.
+fn closed_by_filters(log: &str) -> anyhow::Result<()> {
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("policy invalid, ")).collect();
+    refused_by_filters(&lines.join("\n"))
 }
 
 /// Whether all workers have taken a config over, by what they have logged since it was given. (kong/runloop/handler.lua
@@ -195,12 +224,12 @@ fn taken_over(log: &str, workers: usize) -> anyhow::Result<Option<()>> {
 }
 
 /// nginx' words for it, from `strerror(EADDRINUSE)`.
-const TAKEN: &str = "Address already in use";
+pub const TAKEN: &str = "Address already in use";
 
 /// nginx' words for them (src/os/unix/ngx_process_cycle.c).
 const WORKER_STARTED: &str = "start worker process ";
 const WORKER_ENDED: &str = "gracefully shutting down";
 
-const ATTEMPTS: usize = 5;
+pub const ATTEMPTS: usize = 5;
 
-const STARTING: Duration = Duration::from_secs(30);
+pub const STARTING: Duration = Duration::from_secs(30);

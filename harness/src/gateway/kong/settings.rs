@@ -18,7 +18,7 @@ impl Settings {
     /// # Errors
     /// A file or directory of the setup is not there.
     pub fn new(setup: &Setup, listeners: &Listeners, plugins: &Plugins) -> anyhow::Result<Self> {
-        let Listeners { proxy, admin, status } = listeners;
+        let Listeners { proxy, admin, status, .. } = listeners;
         let (config, filters) = (absolute(&setup.config)?, absolute(&setup.filters)?);
         let settings = [
             ("database", "off".to_owned()),
@@ -54,6 +54,10 @@ impl Settings {
 
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_ascii_lowercase(), value.into());
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
     }
 
     /// The directory of the filters that are loaded, if any are.

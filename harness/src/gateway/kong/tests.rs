@@ -1,7 +1,8 @@
 //! The driver by itself, on a real Kong where there is one.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Write, stderr};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -151,6 +152,84 @@ fn a_lua_plugin_gives_way_to_the_filter_of_its_name() {
     assert_eq!(setting(), "bundled,acts,decides");
     fs::write(filters.join("decides.wasm"), "").unwrap();
     assert_eq!(setting(), "bundled,acts");
+}
+
+#[test]
+fn a_database_is_brought_to_what_the_config_says() {
+    for database in [Database::Postgres, Database::Hybrid] {
+        let Some((case, kong)) = with_database(database, 1) else { return };
+        assert_eq!(case.door.ask(&*kong, "wrong").0, StatusCode::UNAUTHORIZED, "{database}");
+        assert_eq!(case.door.ask(&*kong, "sesame"), (StatusCode::OK, "one".to_owned()), "{database}");
+        case.door.change_often(&*kong);
+
+        case.door.change("two", "open", "nonsense: 1\n");
+        let error = format!("{:#}", kong.reload().unwrap_err());
+        assert!(error.contains("in 'nonsense': unknown field"), "{error}");
+        case.door.change("three", "ajar", "plugins: [{name: rate-limiting, config: {minute: none}}]\n");
+        let error = format!("{:#}", kong.reload().unwrap_err());
+        assert!(error.contains("in 'plugins': ") && error.contains("expected a number"), "{error}");
+        for _ in 0..10 {
+            assert_eq!(case.door.ask(&*kong, "ajar").0, StatusCode::UNAUTHORIZED, "{database}");
+            let answer = case.door.ask(&*kong, "open 4");
+            assert_eq!(answer, (StatusCode::OK, "two 4".to_owned()), "{database}");
+        }
+
+        assert_eq!(kong.processes().len(), 2, "{database}");
+        kong.restart_workers().unwrap();
+        assert_eq!(case.door.ask(&*kong, "open 4").0, StatusCode::OK, "{database}");
+    }
+}
+
+#[test]
+fn nodes_share_a_database() {
+    for database in [Database::Postgres, Database::Hybrid] {
+        let Some((case, kong)) = with_database(database, 2) else { return };
+        let nodes = kong.nodes();
+        assert_eq!(nodes.len(), 2);
+        for round in 0..3 {
+            let body = format!(r#"{{"config": {{"message": "changed {round}"}}}}"#);
+            let plugins = plugin_of_door(nodes[round % 2].admin.unwrap());
+            let request = Request::patch(plugins).header("content-type", "application/json");
+            let (code, answer) = ask(nodes[round % 2].admin.unwrap(), request, body.into()).unwrap();
+            assert_eq!(code, StatusCode::OK, "{answer:?}");
+            kong.await_changes(&mut || {}).unwrap();
+            for node in &nodes {
+                for _ in 0..10 {
+                    let request = Request::get("/door").header("apikey", "sesame");
+                    let (_, answer) = ask(node.proxy, request, Bytes::new()).unwrap();
+                    assert!(
+                        answer.windows(9).any(|part| part == format!("changed {round}").as_bytes()),
+                        "{answer:?}"
+                    );
+                }
+            }
+        }
+        drop(case);
+    }
+}
+
+/// The path of the plugin that answers on the route.
+fn plugin_of_door(admin: SocketAddr) -> String {
+    let (_, answer) = ask(admin, Request::get("/routes/door/plugins"), Bytes::new()).unwrap();
+    let plugins: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    let plugins = plugins["data"].as_array().unwrap();
+    let plugin = plugins.iter().find(|plugin| plugin["name"] == "request-termination").unwrap();
+    format!("/plugins/{}", plugin["id"].as_str().unwrap())
+}
+
+/// A Kong with a database, where there are both; it says why there are not.
+fn with_database(database: Database, nodes: usize) -> Option<(Case<Kong>, Box<dyn Running>)> {
+    let mut case = Case::of(Kong::find)?;
+    case.driver.options.database = Some(database);
+    case.driver.options.nodes = nodes;
+    match case.driver.start(&case.door.setup) {
+        Ok(kong) => Some((case, kong)),
+        Err(error) => {
+            assert!(error.is::<Unavailable>(), "{error:#}");
+            writeln!(stderr(), "skipped: {error:#}").unwrap();
+            None
+        }
+    }
 }
 
 impl Case<Kong> {

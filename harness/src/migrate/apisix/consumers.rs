@@ -2,6 +2,7 @@
 
 use super::{fields, list, text};
 use crate::document::Node;
+use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
 use crate::stack::digest;
@@ -28,17 +29,13 @@ pub(super) fn read(root: &Node, notes: &mut Notes<'_>) -> Vec<Consumer> {
             );
             continue;
         }
-        let key = text(key_auth, "key");
-        if key.is_empty() || ["$secret://", "$env://", "$ENV://"].iter().any(|start| key.starts_with(start)) {
-            let message = format!("a key of {username:?} that is not here itself: {refused}");
-            notes.cure(
-                Outcome::Unmapped,
-                key_auth,
-                message,
-                "put what `harness keys hash` says of it into the policies",
-            );
-            continue;
-        }
+        let key = match written_key(key_auth.get("key"), username) {
+            Ok(key) => key,
+            Err(Missing { message, help }) => {
+                notes.cure(Outcome::Unmapped, key_auth, message, help);
+                continue;
+            }
+        };
         let key = Key { id: "1".to_owned(), sha256: digest(key), not_after: None };
         consumers.push(Consumer { username: username.to_owned(), keys: vec![key], ..Consumer::default() });
         notes.add(Outcome::Mapped, node, format!("consumer {username:?} with a key, by its SHA-256"));

@@ -2,6 +2,7 @@
 
 use super::text;
 use crate::document::Node;
+use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
 use crate::stack::digest;
@@ -10,17 +11,19 @@ use crate::stack::digest;
 pub(super) fn read(list: Option<&Node>, notes: &mut Notes<'_>) -> Vec<Consumer> {
     let mut consumers: Vec<Consumer> = Vec::new();
     for credential in list.map(Node::items).unwrap_or_default() {
-        let (client, key) = (text(credential, "client"), text(credential, "key"));
-        if client.is_empty() || key.is_empty() {
-            let message = "a key that is not here itself, or nobody's: its holder is refused from now on";
-            notes.cure(
-                Outcome::Unmapped,
-                credential,
-                message,
-                "put what `harness keys hash` says of it into the policy",
-            );
+        let client = text(credential, "client");
+        if client.is_empty() {
+            let message = "a key without a client: requests with this key are rejected from now on";
+            notes.cure(Outcome::Unmapped, credential, message, "name its client in the old config first");
             continue;
         }
+        let key = match written_key(credential.get("key"), client) {
+            Ok(key) => key,
+            Err(Missing { message, help }) => {
+                notes.cure(Outcome::Unmapped, credential, message, help);
+                continue;
+            }
+        };
         let index = consumers.iter().position(|one| one.username == client).unwrap_or_else(|| {
             consumers.push(Consumer { username: client.to_owned(), ..Consumer::default() });
             consumers.len() - 1

@@ -38,7 +38,7 @@ impl Place {
 
     pub(super) fn is_in(self, scope: &Scope, setup: &Setup<'_>) -> bool {
         match scope {
-            Scope::Alone | Scope::Elsewhere(_) => false,
+            Scope::Alone | Scope::Elsewhere(_) | Scope::Resource(_) => false,
             Scope::Global => true,
             Scope::Service(service) => self.service(setup) == Some(*service),
             Scope::Route(route) => self == Self::Route(*route),
@@ -71,7 +71,7 @@ pub(super) fn in_force<'s, 'd>(setup: &'s Setup<'d>, place: Place, name: &str) -
     let there = setup.plugins.iter().filter(|plugin| plugin.on && plugin.name == name);
     let there = there.filter(|plugin| place.is_in(&plugin.scope, setup));
     there.max_by_key(|plugin| match plugin.scope {
-        Scope::Alone | Scope::Elsewhere(_) | Scope::Global => 0,
+        Scope::Alone | Scope::Elsewhere(_) | Scope::Global | Scope::Resource(_) => 0,
         Scope::Service(_) => 1,
         Scope::Route(_) => 2,
     })

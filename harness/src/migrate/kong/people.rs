@@ -10,6 +10,7 @@ use crate::document::{Node, Value};
 use crate::gateway::declarative::derived_id;
 use crate::keys::time as rfc3339;
 use crate::migrate::Source;
+use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key, Policy};
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Entity, Kind, Setup};
@@ -116,14 +117,9 @@ impl<'d> People<'d> {
             return notes.cure(Outcome::Unmapped, node, message, "give the file that has it");
         };
         let person = &mut self.all[holder].consumer;
-        let key = match node.get("key").and_then(Node::as_str) {
-            Some(key) if !key.is_empty() && !is_reference(key) => key,
-            _ => {
-                let message = format!("a key of {:?} that is not here itself: {refused}", person.username);
-                let help =
-                    "put what `harness keys hash` says of the key into the policies' consumers by hand";
-                return notes.cure(Outcome::Unmapped, node, message, help);
-            }
+        let key = match written_key(node.get("key"), &person.username) {
+            Ok(key) => key,
+            Err(Missing { message, help }) => return notes.cure(Outcome::Unmapped, node, message, help),
         };
         let not_after = match end(node, source, is_listed(entity.document)) {
             End::Never => None,
@@ -181,11 +177,6 @@ impl Person<'_> {
         };
         notes.add(Outcome::Mapped, self.node, message);
     }
-}
-
-/// What stands for a key that is elsewhere: in a vault of Kong's, or for decK to fill in.
-fn is_reference(key: &str) -> bool {
-    key.starts_with("{vault://") || key.contains("${{")
 }
 
 enum End {

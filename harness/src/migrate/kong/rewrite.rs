@@ -134,6 +134,11 @@ pub(super) fn check_one_setup(documents: &[Document]) -> Result<(), Refused> {
     let unusable =
         |document: &Document, what: &str| Err(Refused::Unusable(format!("{}: {what}", document.name)));
     for document in documents {
+        if document.is_manifest() {
+            let message = "Kubernetes manifests cannot be migrated; give the config of the Kong that they configure, as GET \
+                           /config of its Admin API has it";
+            return unusable(document, message);
+        }
         if documents.len() > 1 && !is_listed(document) {
             return unusable(document, "one config at a time; several files are for what an Admin API lists");
         }

@@ -33,6 +33,7 @@ pub(super) fn look<'d>(setup: &Setup<'d>, policy: &Placed<'d>) -> Vec<Finding<'d
         let help = "add it to the client_certificates of that instance of upstream-mtls";
         findings.push(warning(policy, "unknown_certificate", path.clone(), message).help(help));
     }
+    findings.extend(unknown_in_manifests(setup, policy, &selected));
     let unserved: Vec<_> =
         routes().filter(|(_, presenter)| presenter.is_none()).map(|(route, _)| route.label()).collect();
     if let Some((path, name)) = selected.first().filter(|_| !unserved.is_empty()) {
@@ -46,8 +47,39 @@ pub(super) fn look<'d>(setup: &Setup<'d>, policy: &Placed<'d>) -> Vec<Finding<'d
     findings
 }
 
+/// In manifests, annotations of other resources say which upstream-mtls serves a policy's requests. A name that none of
+/// them has is wrong in any case.
+fn unknown_in_manifests<'d>(
+    setup: &Setup<'d>,
+    policy: &Placed<'d>,
+    selected: &[(String, String)],
+) -> Vec<Finding<'d>> {
+    let held: Vec<_> = setup.presenters.iter().filter(|presenter| presenter.resource().is_some()).collect();
+    if policy.resource().is_none() || held.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<_> = held
+        .iter()
+        .flat_map(|presenter| {
+            presenter.config.get("client_certificates").map(Node::items).unwrap_or_default()
+        })
+        .filter_map(|one| one.get("name")?.as_str())
+        .collect();
+    let unknown = selected.iter().filter(|(_, name)| !names.contains(&name.as_str()));
+    let finding = |(path, name): &(String, String)| {
+        let near = nearest(name, names.iter().copied()).map(|near| format!(" (did you mean {near:?}?)"));
+        let message = format!(
+            "none of the upstream-mtls KongPlugins has a client certificate {name:?}{}: requests are answered with 503",
+            near.unwrap_or_default()
+        );
+        let help = "add it to the client_certificates of the upstream-mtls KongPlugin on the Service";
+        warning(policy, "unknown_certificate", path.clone(), message).help(help)
+    };
+    unknown.map(finding).collect()
+}
+
 /// Names of client certificates that a policy selects, each with its path.
-fn selected(policy: &Placed<'_>) -> Vec<(String, String)> {
+pub(crate) fn selected(policy: &Placed<'_>) -> Vec<(String, String)> {
     let document = value(policy);
     let name = |value: &serde_json::Value| value["client_certificate"].as_str().map(str::to_owned);
     let default = name(&document).map(|name| ("client_certificate".to_owned(), name));

@@ -7,7 +7,7 @@ use crate::policy::{Finding, Placed, Scope, Setup};
 /// Routes without any policy to an upstream that others reach under one by mutual TLS.
 pub(super) fn unguarded<'d>(setup: &Setup<'d>) -> Vec<Finding<'d>> {
     // Policies on what is not here could be on any of these routes.
-    if setup.policies.iter().any(|policy| matches!(policy.scope, Scope::Elsewhere(_))) {
+    if setup.policies.iter().any(|policy| matches!(policy.scope, Scope::Elsewhere(_) | Scope::Resource(_))) {
         return Vec::new();
     }
     let guarded = |route: usize| setup.deciding(route).next().is_some();

@@ -17,6 +17,10 @@ pub fn text(diff: &Diff) -> String {
     }
     for route in known {
         out += &match route {
+            // A route's name has no spaces.
+            Some(resource) if resource.starts_with("Kong") && resource.contains(' ') => {
+                format!("{resource}\n")
+            }
             Some(route) => format!("route {route}\n"),
             None => "policy\n".to_owned(),
         };

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::emit;
 use super::tree::{Branch, Slot, Style, Tree};
-use crate::document::{Node, Value};
+use crate::document::{Node, Value, quoted, templates};
 
 /// A document as text.
 pub fn written(root: &Node) -> String {
@@ -46,6 +46,11 @@ fn is_scalar(node: &Node) -> bool {
 
 /// In quotes where any version of YAML could read something else than the text.
 fn scalar(text: &str) -> String {
+    if !templates(text).is_empty() {
+        // In single quotes, decK's templates are YAML both before and after decK has replaced them.
+        let needs_escapes = text.chars().any(|c| c == '\'' || c.is_control());
+        return if needs_escapes { quoted(text) } else { format!("'{text}'") };
+    }
     match PLAIN.is_match(text) && !WORDS.contains(&text.to_ascii_lowercase().as_str()) {
         true => text.to_owned(),
         false => serde_json::Value::from(text).to_string(),
