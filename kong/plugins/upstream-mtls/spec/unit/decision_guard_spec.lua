@@ -130,8 +130,9 @@ describe("upstream-mtls: decision_guard", function()
         assert.is_false(select(2, run("may_connect", ctx)))
       end)
 
-      for plugin, expected in pairs({ ["proxy-cache"] = 503, ["request-termination"] = 503, ["correlation-id"] = false })
-      do
+      for plugin, expected in pairs({
+        ["proxy-cache"] = 503, ["request-termination"] = 503, ["aws-lambda"] = 503, ["correlation-id"] = false,
+      }) do
         it("does " .. (expected and "not " or "") .. "run " .. plugin .. " before the decision", function()
           assert.equal(expected or nil, status_of("before_late_plugin", plugin))
         end)
