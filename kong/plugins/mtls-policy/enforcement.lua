@@ -11,17 +11,13 @@ local connection = require "kong.plugins.upstream-mtls.connection"
 local consumer = require "kong.plugins.upstream-mtls.consumer"
 local decision = require "kong.plugins.upstream-mtls.decision"
 local headers = require "kong.plugins.mtls-policy.headers"
+local log_redaction = require "kong.plugins.upstream-mtls.log_redaction"
 local request = require "kong.plugins.mtls-policy.request"
 
 
 local kong = kong
-local ngx = ngx
 local require = require
 local find = string.find
-local gmatch = string.gmatch
-local gsub = string.gsub
-local match = string.match
-local concat = table.concat
 local text = request.text
 local decide = request.decide
 local is_as_seen = request.is_as_seen
@@ -61,40 +57,9 @@ local function reject_with_words(status, message, reason)
 end
 
 
--- Log plugins print the request's URI and query as the client sent them.
-local function redact_query(query)
-  if query == ngx.var.args or query == "" and not ngx.var.args then
-    return
-  end
-
-  local suffix = query ~= "" and "?" .. query or ""
-  local uri = gsub(ngx.var.request_uri, "%?.*", "") .. suffix
-  local log = kong.log
-  log.set_serialize_value("request.uri", uri)
-  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
-                          kong.request.get_port() .. uri)
-  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
-  log.set_serialize_value("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
-end
-
-
--- The query of a rejected request without API keys, whether or not they are looked for there.
-local function without_keys(policy)
-  local kept = {}
-  for pair in gmatch(ngx.var.args or "", "[^&]+") do
-    local name = ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))
-    if not policy.is_key_name[name] then
-      kept[#kept + 1] = pair
-    end
-  end
-
-  return concat(kept, "&")
-end
-
-
 local function reject_as_decided(policy, status, decided)
   if policy.hides_keys then
-    redact_query(without_keys(policy))
+    log_redaction.hide_keys(policy.key_names)
   end
 
   if not status then
@@ -161,7 +126,7 @@ local function carry_out(ctx, policy, decided, content, rejection, who)
   end
 
   if query then
-    redact_query(query)
+    log_redaction.replace_query(query)
     kong.service.request.set_raw_query(query)
   end
 

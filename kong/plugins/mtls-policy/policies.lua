@@ -41,11 +41,6 @@ local by_conf = setmetatable({}, { __mode = "k" })
 -- `is_key_name`; `hides_keys`; `callers`, Kong's objects for its consumers, by their numbers
 local function new_policy(handle, entry)
   local wanted = native.C.mtls_policy_wants(handle)
-  local is_key_name = {}
-  for _, name in ipairs(entry.key_names) do
-    is_key_name[name] = true
-  end
-
   return {
     handle = handle,
     wants = {
@@ -58,7 +53,6 @@ local function new_policy(handle, entry)
       anonymous = wanted.anonymous,
     },
     key_names = entry.key_names,
-    is_key_name = is_key_name,
     hides_keys = entry.hides_keys,
     callers = {},
   }

@@ -12,6 +12,8 @@
 
 local connection = require "kong.plugins.upstream-mtls.connection"
 local decision = require "kong.plugins.upstream-mtls.decision"
+local header_count = require "kong.plugins.upstream-mtls.patches.header_count"
+local log_redaction = require "kong.plugins.upstream-mtls.log_redaction"
 local grpc_path = require "kong.plugins.upstream-mtls.grpc_path"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
 local policy_lookup = require "kong.plugins.upstream-mtls.policy_lookup"
@@ -47,8 +49,8 @@ local function requirement(ctx)
   end
 
   local route, service = ctx.route, ctx.service
-  if not route or not service then
-    -- Kong answers such requests itself
+  if not route then
+    -- Kong answers such requests itself. Without a service, plugins like aws-lambda may answer.
     return nil
   end
 
@@ -125,6 +127,22 @@ local function after_plugins(ctx)
 
   if not policy_lookup.runs_as_filter() then
     return reject(ctx, "mtls-policy is configured for this route, and this worker does not run it yet")
+  end
+
+  local found = requirement(ctx)
+  if found.hidden_names then
+    log_redaction.hide_keys(found.hidden_names)
+  end
+
+  local stale = policy_lookup.stale_reason()
+  if stale then
+    return reject(ctx, "Kong cannot rebuild its filter chains, so that the policies of this worker may be outdated: " ..
+                  stale)
+  end
+
+  if header_count.exceeds_filters() then
+    kong.log.info("431: more request headers than filters see")
+    return kong.response.error(431, "Request Header Fields Too Large")
   end
 
   if not ctx.ran_wasm then

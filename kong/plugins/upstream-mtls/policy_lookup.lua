@@ -17,6 +17,8 @@ local type = type
 
 local NAME = "mtls-policy"
 local NONE = { required = false }
+local NOTHING = {}
+local DEFAULT_KEY_NAMES = { "apikey" }
 local PERMANENT = { ttl = 0 }
 
 
@@ -36,6 +38,10 @@ local answers = { version = nil, by_route = {} }
 local is_filter
 
 
+-- The error of the last rebuild of filter chains, if it failed.
+local rebuild_error
+
+
 local function version()
   local key = is_filter and "filter_chains:version" or "plugins_iterator:version"
   return kong.core_cache:get(key, PERMANENT, uuid)
@@ -43,22 +49,34 @@ end
 
 
 local function requirement_of(config)
-  local default = type(config) == "table" and config.client_certificate
-  return { required = true, default_certificate = type(default) == "string" and default or nil }
+  local fields = type(config) == "table" and config or NOTHING
+  local default, names = fields.client_certificate, fields.key_names
+  return {
+    required = true,
+    default_certificate = type(default) == "string" and default or nil,
+    hidden_names = fields.hide_credentials == true and (type(names) == "table" and names or DEFAULT_KEY_NAMES) or nil,
+  }
 end
 
 
 local function merge(found, more)
   -- With two policies it is unknown which one selects the certificate.
-  return found.required and { required = true } or more
+  return found.required and { required = true, hidden_names = found.hidden_names or more.hidden_names } or more
 end
 
 
 local function add_plugins(found, route, service, workspace)
   local plugins = kong.db.plugins
-  local scopes = { { route.id, service.id }, { route.id }, { nil, service.id }, {} }
-  for i = 1, is_filter and 3 or 4 do
-    local scope = scopes[i]
+  local scopes = { { route.id } }
+  if service then
+    scopes = { { route.id, service.id }, { route.id }, { nil, service.id } }
+  end
+
+  if not is_filter then
+    scopes[#scopes + 1] = {}
+  end
+
+  for _, scope in ipairs(scopes) do
     local key = plugins:cache_key(NAME, scope[1], scope[2], nil, nil, workspace)
     local plugin, err = plugins:select_by_cache_key(key)
     if err then
@@ -80,7 +98,7 @@ end
 
 local function add_filter_chains(found, route, service, workspace)
   local chains = kong.db.filter_chains
-  for _, scope in ipairs({ { route.id, "" }, { "", service.id } }) do
+  for _, scope in ipairs({ { route.id, "" }, service and { "", service.id } }) do
     local chain, err = chains:select_by_cache_key(chains:cache_key(scope[1], scope[2], nil, nil, nil, workspace))
     if err then
       return nil, err
@@ -126,7 +144,8 @@ local function requirement(route, service)
   end
 
   local known = current.by_route[route.id]
-  if known and known.service_id == service.id then
+  local service_id = service and service.id
+  if known and known.service_id == service_id then
     return known.requirement
   end
 
@@ -136,8 +155,32 @@ local function requirement(route, service)
     return nil, err
   end
 
-  current.by_route[route.id] = { service_id = service.id, requirement = found }
+  current.by_route[route.id] = { service_id = service_id, requirement = found }
   return found
+end
+
+
+-- Kong limitation: if any filter rejects its configuration, Kong keeps the filter chains of all routes as they were,
+-- and tries again each second (kong/runloop/wasm.lua, seen in 3.4 to 3.9). Policies that were changed or deleted
+-- since would go on deciding. Kong's runloop calls both functions through the module's table.
+local function watch_rebuilds(wasm)
+  for _, name in ipairs({ "update_in_place", "rebuild_state" }) do
+    local rebuild = wasm[name]
+    if rebuild then
+      wasm[name] = function(...)
+        local result, err = rebuild(...)
+        rebuild_error = not result and (err or "unknown error") or nil
+        return result, err
+      end
+    end
+  end
+end
+
+
+--- Why this worker's filter chains are not those of the database.
+-- @treturn string|nil the error of the last rebuild; nil if it succeeded
+local function stale_reason()
+  return rebuild_error
 end
 
 
@@ -146,6 +189,10 @@ end
 local function prepare()
   local ok, wasm = pcall(require, "kong.runloop.wasm")
   is_filter = ok and wasm.filters_by_name ~= nil and wasm.filters_by_name[NAME] ~= nil
+  if is_filter then
+    watch_rebuilds(wasm)
+  end
+
   return is_filter or kong.configuration.loaded_plugins[NAME] ~= nil
 end
 
@@ -159,5 +206,6 @@ end
 return {
   prepare = prepare,
   requirement = requirement,
+  stale_reason = stale_reason,
   runs_as_filter = runs_as_filter,
 }

@@ -1,0 +1,72 @@
+--- Keeps hidden API keys out of the entries of log plugins.
+--
+-- Log plugins print the request's URI, query and headers as the client sent them, and the headers of a rejected request
+-- with its key.
+
+
+local kong = kong
+local ngx = ngx
+local ipairs = ipairs
+local concat = table.concat
+local gmatch = string.gmatch
+local gsub = string.gsub
+local lower = string.lower
+local match = string.match
+
+
+local REDACTED = "REDACTED"
+local REPLACE = { mode = "replace" }
+
+
+--- Show another query in log entries.
+-- @tparam string query without the keys
+local function replace_query(query)
+  if query == ngx.var.args or query == "" and not ngx.var.args then
+    return
+  end
+
+  local suffix = query ~= "" and "?" .. query or ""
+  local uri = gsub(ngx.var.request_uri, "%?.*", "") .. suffix
+  local log = kong.log
+  log.set_serialize_value("request.uri", uri)
+  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
+                          kong.request.get_port() .. uri)
+  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
+  log.set_serialize_value("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
+end
+
+
+local function query_without(names)
+  local kept = {}
+  for pair in gmatch(ngx.var.args or "", "[^&]+") do
+    local name = ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))
+    if not names[name] then
+      kept[#kept + 1] = pair
+    end
+  end
+
+  return concat(kept, "&")
+end
+
+
+--- Hide the keys of the current request in log entries, whatever becomes of it.
+-- @tparam {string,...} key_names names of headers and query arguments
+local function hide_keys(key_names)
+  local names = {}
+  for _, name in ipairs(key_names) do
+    names[name] = true
+    kong.log.set_serialize_value("request.headers." .. lower(name), REDACTED, REPLACE)
+  end
+
+  kong.log.set_serialize_value("request.headers.authorization", REDACTED, REPLACE)
+  kong.log.set_serialize_value("request.headers.cookie", REDACTED, REPLACE)
+  if ngx.var.args then
+    replace_query(query_without(names))
+  end
+end
+
+
+return {
+  replace_query = replace_query,
+  hide_keys = hide_keys,
+}
