@@ -6,7 +6,8 @@ local PREFIX = "kong.plugins.upstream-mtls."
 
 describe("upstream-mtls: decision_guard", function()
   local world, ctx, guard, decision
-  local hooks, requirement, lookup_error, is_filter, is_used, connection_obstacle, grpc_reason
+  local hooks, requirement, lookup_error, is_filter, is_used
+  local connection_obstacle, grpc_reason, stale_reason, has_many_headers, redacted
 
   -- The functions that the guard registers with its patches, by name.
   local function register(name)
@@ -22,7 +23,7 @@ describe("upstream-mtls: decision_guard", function()
     ctx.route, ctx.service = { id = "route" }, { id = "service" }
     ctx.balancer_data = {}
     hooks, requirement, lookup_error, is_filter, is_used = {}, { required = true }, nil, false, true
-    connection_obstacle, grpc_reason = nil, nil
+    connection_obstacle, grpc_reason, stale_reason, has_many_headers, redacted = nil, nil, nil, false, nil
 
     for name, module in pairs({
       connection = { obstacle = function() return connection_obstacle end },
@@ -32,7 +33,10 @@ describe("upstream-mtls: decision_guard", function()
         prepare = function() return is_used end,
         requirement = function() return requirement, lookup_error end,
         runs_as_filter = function() return is_filter end,
+        stale_reason = function() return stale_reason end,
       },
+      log_redaction = { hide_keys = function(names) redacted = names end },
+      ["patches.header_count"] = { exceeds_filters = function() return has_many_headers end },
       ["patches.late_plugins"] = { before_each = register("before_late_plugin") },
       ["patches.responses"] = {
         before_sending = register("replacement"),
@@ -171,8 +175,13 @@ describe("upstream-mtls: decision_guard", function()
         assert.is_nil(status_of("after_plugins"))
       end)
 
-      it("leaves a request without a service to Kong", function()
-        ctx.service, requirement = nil, nil
+      it("rejects a request without a service before the decision: plugins may answer it", function()
+        ctx.service = nil
+        assert.equal(503, status_of("before_late_plugin", "aws-lambda"))
+      end)
+
+      it("leaves a request without a route to Kong", function()
+        ctx.route, ctx.service, requirement = nil, nil, nil
         assert.is_nil(status_of("after_plugins"))
       end)
     end)
@@ -239,6 +248,28 @@ describe("upstream-mtls: decision_guard", function()
     it("lets the filter decide on a request whose filter chain it has", function()
       ctx.ran_wasm = true
       assert.is_nil(status_of("after_plugins"))
+    end)
+
+    it("rejects a request when Kong cannot rebuild its filter chains: they may be outdated", function()
+      ctx.ran_wasm, stale_reason = true, "a filter has rejected its configuration"
+      assert.equal(503, status_of("after_plugins"))
+      assert.matches(stale_reason, stand_ins.texts(world, "err")[1], 1, true)
+    end)
+
+    it("rejects a request with more headers than the filter sees", function()
+      ctx.ran_wasm, has_many_headers = true, true
+      assert.equal(431, status_of("after_plugins"))
+    end)
+
+    it("does not restrict requests to which no policy applies", function()
+      requirement, stale_reason, has_many_headers = { required = false }, "outdated", true
+      assert.is_nil(status_of("after_plugins"))
+    end)
+
+    it("keeps the keys that the policy hides out of logs", function()
+      ctx.ran_wasm, requirement = true, { required = true, hidden_names = { "apikey" } }
+      run("after_plugins", ctx)
+      assert.same({ "apikey" }, redacted)
     end)
 
     it("rejects a buffered response, for which Kong skips the filter", function()

@@ -2,7 +2,7 @@ local stand_ins = require "kong.spec.stand_ins"
 
 
 describe("upstream-mtls: policy_lookup", function()
-  local lookup, plugins, chains, version, version_error, reads, database_error
+  local lookup, plugins, chains, version, version_error, reads, database_error, wasm
   local route, service
 
   local function key(...)
@@ -35,7 +35,14 @@ describe("upstream-mtls: policy_lookup", function()
     plugins, chains, version, version_error, reads, database_error = {}, {}, "1", nil, 0, nil
     route, service = { id = "r", ws_id = "w" }, { id = "s" }
     stand_ins.replace("kong.tools.uuid", { uuid = function() return "new" end })
-    stand_ins.replace("kong.runloop.wasm", { filters_by_name = { ["mtls-policy"] = runtime == "filter" or nil } })
+    wasm = {
+      filters_by_name = { ["mtls-policy"] = runtime == "filter" or nil },
+      -- Kong's own
+      update_in_place = function(err)
+        return err == nil, err
+      end,
+    }
+    stand_ins.replace("kong.runloop.wasm", wasm)
     world.kong.core_cache = {
       get = function(_, name)
         if version_error then
@@ -164,6 +171,25 @@ describe("upstream-mtls: policy_lookup", function()
         assert.is_true(required())
       end)
 
+      it("requires a decision on a route without a service", function()
+        service = nil
+        assert.is_false(required())
+        route = { id = "r2", ws_id = "w" }
+        add_plugin({ "r2" })
+        assert.is_true(required())
+      end)
+
+      for name, case in pairs({
+        ["the names that hold keys"] = { { hide_credentials = true, key_names = { "a", "b" } }, { "a", "b" } },
+        ["key-auth's name by default"] = { { hide_credentials = true }, { "apikey" } },
+        ["nothing where keys are not hidden"] = { { key_names = { "a" } }, nil },
+      }) do
+        it("knows what is hidden from logs: " .. name, function()
+          add_plugin(ON_ROUTE, { config = case[1] })
+          assert.same(case[2], lookup.requirement(route, service).hidden_names)
+        end)
+      end
+
       it("knows the certificate that the policy selects as a rule", function()
         add_plugin(ON_ROUTE, { config = { client_certificate = "kong-client" } })
         assert.equal("kong-client", lookup.requirement(route, service).default_certificate)
@@ -213,6 +239,14 @@ describe("upstream-mtls: policy_lookup", function()
         assert.is_false(required())
       end)
     end
+
+    it("that Kong could not rebuild are stale, until it can", function()
+      assert.is_nil(lookup.stale_reason())
+      wasm.update_in_place("a filter has rejected its configuration")
+      assert.equal("a filter has rejected its configuration", lookup.stale_reason())
+      wasm.update_in_place()
+      assert.is_nil(lookup.stale_reason())
+    end)
 
     it("of two policies have no default certificate: it is unknown which one selects", function()
       add_chain("r", "", { name = "mtls-policy", enabled = true, config = { client_certificate = "a" } })
