@@ -137,6 +137,8 @@ fn very_many_consumers_come_from_a_file_in_yaml_and_json() {
             assert!(Instant::now() < deadline, "{}", case.setting.log());
             // Until then the content before is active, in each worker.
             assert_ne!(status(other), 503);
+            // Asking without a pause would take the time that a reading thread needs.
+            #[allow(clippy::disallowed_methods)]
             std::thread::sleep(PAUSE);
         }
         case.setting.wait_until_everywhere("in every worker", || status(other) == 401);
@@ -161,6 +163,8 @@ fn a_worker_ends_while_it_reads_a_consumers_file() {
         let deadline = Instant::now() + Duration::from_secs(120);
         while case.setting.get("/dogs/anything").key("vet").send().status != 200 {
             assert!(Instant::now() < deadline, "round {round}: {}", case.setting.log());
+            // Asking without a pause would take the time that a reading thread needs.
+            #[allow(clippy::disallowed_methods)]
             std::thread::sleep(PAUSE);
         }
     }
@@ -182,6 +186,8 @@ fn is_reading(worker: u32) -> bool {
         tasks.map(|task| task.path()).filter(|path| named(path)).collect::<Vec<_>>()
     };
     let before = threads();
+    // Asking without a pause would take the time that a reading thread needs.
+    #[allow(clippy::disallowed_methods)]
     std::thread::sleep(2 * PAUSE);
     threads().iter().any(|thread| before.contains(thread))
 }
@@ -321,7 +327,7 @@ services:
             format!(r#"{{"username":"{name}","keys":[{{"id":"1","sha256":"{digest}"}}]}}"#)
         };
         let mut consumers: Vec<_> = (0..100_000)
-            .map(|number| consumer(&format!("consumer-{number}"), &tests::digest(&format!("key-{number}"))))
+            .map(|number| consumer(&format!("consumer-{number}"), &tests::digest(format!("key-{number}"))))
             .collect();
         // A rule names it.
         if who != "model-citizen" {
