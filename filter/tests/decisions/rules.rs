@@ -204,6 +204,13 @@ pub(super) const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "no consumers may come as an empty object, as from Kong",
+        policy: r#"{"anonymous":"guest","consumers":{ },"rules":{}}"#,
+        owed: "anonymous unchanged",
+        edits: "+X-Consumer-Username=guest +X-Anonymous-Consumer=true",
+        ..PLAIN
+    },
+    Row {
         name: "what is null is not there, as from Kong",
         policy: r#"{"key_names":null,"realm":null,"anonymous":"guest","consumers":null,"rules":null}"#,
         owed: "anonymous unchanged",
