@@ -9,4 +9,4 @@ read_globals = {
 self = false
 
 files["spec"] = { globals = { "kong", "ngx" } }
-files["plugins/*/spec"] = { std = "+busted" }
+files["plugins/*/spec"] = { std = "+busted", globals = { "kong", "ngx" } }

@@ -10,6 +10,7 @@ local assert = assert
 local debug = debug
 local ipairs = ipairs
 local pairs = pairs
+local pcall = pcall
 local require = require
 local setmetatable = setmetatable
 local tostring = tostring
@@ -23,6 +24,8 @@ local insert = table.insert
 local ROOT = match(debug.getinfo(1, "S").source, "^@(.*)/kong/spec/gateway%.lua$")
 local FILTERS = ROOT .. "/target/filters"
 local LIBRARIES = ROOT .. "/target/native"
+-- Where Kong finds upstream-mtls and not mtls-policy, as with the wasm runtime.
+local UPSTREAM_MTLS_ONLY = ROOT .. "/target/spec"
 
 local NO_HELPERS = "needs Kong's spec.helpers: set KONG_SOURCE to a Kong source checkout, see CONTRIBUTING.md"
 local NEEDED_FILES = {
@@ -232,23 +235,52 @@ function Gateway:insert_policy(route, config)
 end
 
 
+-- Runs a function with the LUA_PATH that Kong had before these specs extended it.
+local function with_lua_path_of_kong(helpers, fn)
+  local extended = os.getenv("LUA_PATH")
+  helpers.setenv("LUA_PATH", os.getenv("KONG_SPEC_LUA_PATH"))
+  local ok, err = pcall(fn)
+  helpers.setenv("LUA_PATH", extended)
+  assert(ok, err)
+end
+
+
+-- The directory in which Kong looks for plugins. With the wasm runtime, Kong would take the schema of the Lua plugin
+-- mtls-policy for the filter's if it found it.
+local function plugins_directory(has_lua_schema)
+  if has_lua_schema then
+    return ROOT
+  end
+
+  output_of(fmt("mkdir -p '%s/kong/plugins' && ln -sfn '%s/kong/plugins/upstream-mtls' '%s/kong/plugins/upstream-mtls'",
+                UPSTREAM_MTLS_ONLY, ROOT, UPSTREAM_MTLS_ONLY))
+  return UPSTREAM_MTLS_ONLY
+end
+
+
 --- Starts Kong with what was inserted.
--- @tparam table|nil changes of Kong's configuration
+-- @tparam table|nil changes of Kong's configuration; `has_lua_schema`: with the wasm runtime, whether Kong finds the
+-- Lua plugin mtls-policy beside the filter
 function Gateway:start(changes)
+  changes = changes or {}
+  local directory = plugins_directory(self.runtime ~= "wasm" or changes.has_lua_schema)
+  changes.has_lua_schema = nil
   local configuration = {
     database = self.strategy,
     plugins = "bundled,upstream-mtls" .. (self.runtime == "native" and ",mtls-policy" or ""),
     wasm = self.runtime == "wasm" and "on" or "off",
     wasm_filters_path = FILTERS,
-    lua_package_path = ROOT .. "/?.lua",
+    lua_package_path = directory .. "/?.lua",
     lua_package_cpath = LIBRARIES .. "/?.so",
     nginx_main_worker_processes = 1,
   }
-  for name, value in pairs(changes or {}) do
+  for name, value in pairs(changes) do
     configuration[name] = value
   end
 
-  assert(self.helpers.start_kong(configuration))
+  with_lua_path_of_kong(self.helpers, function()
+    assert(self.helpers.start_kong(configuration))
+  end)
 end
 
 

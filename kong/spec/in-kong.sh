@@ -65,7 +65,8 @@ KONG_TEST_PREFIX=$scratch/servroot
 KONG_TEST_PROXY_LISTEN="127.0.0.1:$(free_port), 127.0.0.1:$(free_port) http2 ssl"
 KONG_TEST_ADMIN_LISTEN="127.0.0.1:$(free_port)"
 export KONG_TEST_PREFIX KONG_TEST_PROXY_LISTEN KONG_TEST_ADMIN_LISTEN
-export KONG_TEST_LUA_PACKAGE_PATH="$root/?.lua" KONG_TEST_LUA_PACKAGE_CPATH="$root/target/native/?.so"
+# Kong itself is started with its own LUA_PATH: kong/spec/gateway.lua says where the plugins are.
+export KONG_SPEC_LUA_PATH="${LUA_PATH-;;}"
 export LUA_PATH="$root/?.lua;${LUA_PATH-;}" LUA_CPATH="$root/target/native/?.so;${LUA_CPATH-;}"
 
 cd "$KONG_SOURCE"

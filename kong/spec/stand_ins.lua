@@ -8,6 +8,7 @@
 
 local _G = _G
 local assert = assert
+local error = error
 local getmetatable = getmetatable
 local ipairs = ipairs
 local package = package
@@ -18,12 +19,14 @@ local rawset = rawset
 local require = require
 local select = select
 local setmetatable = setmetatable
+local tonumber = tonumber
 local tostring = tostring
 local type = type
 local concat = table.concat
 local find = string.find
 local gsub = string.gsub
 local byte = string.byte
+local char = string.char
 local fmt = string.format
 local lower = string.lower
 
@@ -46,8 +49,8 @@ end
 
 
 local function to_hex(bytes)
-  return (gsub(bytes, ".", function(char)
-    return fmt("%02x", byte(char))
+  return (gsub(bytes, ".", function(each)
+    return fmt("%02x", byte(each))
   end))
 end
 
@@ -266,6 +269,26 @@ modules["cjson"] = function()
 end
 
 
+modules["cjson.safe"] = function()
+  local dkjson = require "dkjson"
+  local safe = {
+    null = dkjson.null,
+    encode = dkjson.encode,
+    decode = function(text)
+      local value, _, err = dkjson.decode(text)
+      return value, err
+    end,
+    decode_array_with_array_mt = function() end,
+    encode_number_precision = function() end,
+  }
+  safe.new = function()
+    return safe
+  end
+
+  return safe
+end
+
+
 -- Names, so that a spec can tell which of Kong's own definitions a schema uses.
 modules["kong.db.schema.typedefs"] = function()
   return {
@@ -280,15 +303,44 @@ modules["kong.db.schema.typedefs"] = function()
 end
 
 
-local function record(list)
-  return function(...)
-    list[#list + 1] = { ... }
-    return true
-  end
+-- Kong and nginx end a request's Lua code when it answers the client.
+local ANSWERED = {}
+
+
+local function answer(world, response)
+  world.response = response
+  error(ANSWERED, 0)
 end
 
 
-local function new_log(entries)
+--- Runs code as Kong runs a handler: it ends when it answers the client.
+-- @tparam table world of `reset`
+-- @tparam function fn
+-- @treturn table|nil the answer: `status`, `message` or `body`, `headers`
+-- @treturn any what the function returned, if it did not answer
+local function run(world, fn, ...)
+  world.response = nil
+  local ok, result = pcall(fn, ...)
+  if not ok and result ~= ANSWERED then
+    error(result, 0)
+  end
+
+  if not ok then
+    return world.response
+  end
+
+  return nil, result
+end
+
+
+local function unescape_uri(text)
+  return (gsub(text, "%%(%x%x)", function(hex)
+    return char(tonumber(hex, 16))
+  end))
+end
+
+
+local function new_log(entries, serialized)
   local log = {}
   for _, level in ipairs({ "debug", "info", "notice", "warn", "err", "crit" }) do
     log[level] = function(...)
@@ -301,7 +353,9 @@ local function new_log(entries)
     end
   end
 
-  log.set_serialize_value = function() end
+  log.set_serialize_value = function(name, value)
+    serialized[name] = value
+  end
   return log
 end
 
@@ -319,6 +373,19 @@ local function new_headers()
 end
 
 
+-- What `replace` has replaced, by name.
+local replaced = {}
+
+
+local function restore_modules()
+  for name, module in pairs(replaced) do
+    package.loaded[name] = module or nil
+  end
+
+  replaced = {}
+end
+
+
 local function unload_plugins()
   for name in pairs(package.loaded) do
     if find(name, "^kong%.plugins%.upstream%-mtls") or find(name, "^kong%.plugins%.mtls%-policy") then
@@ -331,16 +398,17 @@ end
 --- Replaces the globals `kong` and `ngx`, and unloads the plugins' modules so that they see the new ones.
 -- @tparam table|nil configuration fields of `kong.configuration`
 -- @treturn table what the modules did and see: `log` (entries `{ level, text }`), `time` (Unix time, settable),
--- `headers` (of the request), `responses` (`kong.response.error` and `exit`, their arguments), `presented`
--- (`kong.service.set_tls_*`, name and argument), `timers` (delay and function), `events` (source, event, handler),
--- `ctx` (`ngx.ctx`), `var` (`ngx.var`)
+-- `headers` (of the request), `response` (the last answer to the client, see `run`), `presented`
+-- (`kong.service.set_tls_*`, name and argument), `serialized` (`kong.log.set_serialize_value`), `timers` (delay and
+-- function), `events` (source, event, handler), `ctx` (`ngx.ctx`), `var` (`ngx.var`), `consumer` and `credential` (of
+-- `kong.client`), `kong`
 local function reset(configuration)
   local world = {
     log = {},
     time = START,
     headers = new_headers(),
-    responses = {},
     presented = {},
+    serialized = {},
     timers = {},
     events = {},
     ctx = {},
@@ -351,10 +419,14 @@ local function reset(configuration)
     version = "3.9.3",
     configuration = configuration or {},
     ctx = { shared = {} },
-    log = new_log(world.log),
+    log = new_log(world.log, world.serialized),
     response = {
-      error = record(world.responses),
-      exit = record(world.responses),
+      error = function(status, message, headers)
+        answer(world, { status = status, message = message, headers = headers })
+      end,
+      exit = function(status, body, headers)
+        answer(world, { status = status, body = body, headers = headers })
+      end,
     },
     service = { request = {} },
     client = {},
@@ -405,8 +477,10 @@ local function reset(configuration)
       return world.phase or "access"
     end,
     exit = function(status)
-      world.exited = status
+      answer(world, { status = status })
     end,
+    status = 200,
+    unescape_uri = real_ngx and real_ngx.unescape_uri or unescape_uri,
     req = {
       clear_header = kong.service.request.clear_header,
       set_header = kong.service.request.set_header,
@@ -425,16 +499,22 @@ local function reset(configuration)
 
   _G.kong = kong
   _G.ngx = setmetatable(ngx, { __index = real_ngx })
+  restore_modules()
   unload_plugins()
   world.kong = kong
   return world
 end
 
 
---- Puts a module in the place of one that needs more than stand-ins, such as the native library.
+--- Puts a module in the place of one that needs more than stand-ins, such as the native library. Until the next
+-- `reset`.
 -- @tparam string name
--- @tparam table module
+-- @tparam table|nil module nil: the next `require` loads it
 local function replace(name, module)
+  if replaced[name] == nil then
+    replaced[name] = package.loaded[name] or false
+  end
+
   package.loaded[name] = module
 end
 
@@ -453,7 +533,7 @@ end
 
 
 for name, load in pairs(modules) do
-  if name == "cjson" and is_installed(name) then
+  if (name == "cjson" or name == "cjson.safe") and is_installed(name) then
     -- OpenResty's own knows array_mt
     local ok, cjson = pcall(require, name)
     if not ok or not cjson.array_mt then
@@ -467,6 +547,7 @@ end
 
 return {
   reset = reset,
+  run = run,
   replace = replace,
   texts = texts,
   NONE = NONE,

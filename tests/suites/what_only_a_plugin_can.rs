@@ -138,6 +138,9 @@ fn very_many_consumers_come_from_a_file_in_yaml_and_json() {
             assert!(Instant::now() < deadline, "{}", case.setting.log());
             // Until then the content before is active, in each worker.
             assert_ne!(status(other), 503);
+            // Asking without a pause would take the time that a reading thread needs.
+            #[allow(clippy::disallowed_methods)]
+            std::thread::sleep(PAUSE);
         }
         case.setting.wait_until_everywhere("in every worker", || status(other) == 401);
     }
@@ -166,12 +169,18 @@ fn a_worker_ends_while_it_reads_a_consumers_file() {
         let deadline = Instant::now() + Duration::from_secs(120);
         while case.setting.get("/dogs/anything").key("vet").send().status != 200 {
             assert!(Instant::now() < deadline, "round {round}: {}", case.setting.log());
+            // Asking without a pause would take the time that a reading thread needs.
+            #[allow(clippy::disallowed_methods)]
+            std::thread::sleep(PAUSE);
         }
     }
     for word in ["exited on signal", "panicked", "SIGSEGV"] {
         assert!(!case.setting.log().contains(word), "{word}: {}", case.setting.log());
     }
 }
+
+/// Between two requests of a test that waits: each is in the log.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The library's threads in these workers.
 fn readers(workers: &[u32]) -> Vec<std::path::PathBuf> {
