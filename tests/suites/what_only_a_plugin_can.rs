@@ -1,5 +1,6 @@
 //! mtls-policy as a plugin does what a filter cannot: it reads bodies and files, and tells Kong who is asking.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -154,8 +155,13 @@ fn a_worker_ends_while_it_reads_a_consumers_file() {
     for (round, text) in [text.clone(), format!("{text} # other")].iter().enumerate() {
         let before = case.setting.processes();
         replace(&case.file, text);
-        case.setting
-            .wait_until("a thread reads the file", || before.iter().any(|worker| is_reading(*worker)));
+        // One that only looks at a file has ended by then.
+        let mut since = HashMap::new();
+        case.setting.wait_until("a thread reads the file", || {
+            readers(&before).into_iter().any(|reader| {
+                since.entry(reader).or_insert_with(Instant::now).elapsed() > Duration::from_millis(50)
+            })
+        });
         case.setting.restart_workers().unwrap();
         case.setting.wait_until("the workers before have ended", || {
             before.iter().all(|worker| !Path::new(&format!("/proc/{worker}")).exists())
@@ -176,20 +182,13 @@ fn a_worker_ends_while_it_reads_a_consumers_file() {
 /// Between two requests of a test that waits: each is in the log.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Whether a thread of the library has run in this worker for longer than it takes to look at a file.
-fn is_reading(worker: u32) -> bool {
-    let threads = || {
-        let tasks = fs::read_dir(format!("/proc/{worker}/task")).into_iter().flatten().flatten();
-        let named = |path: &Path| {
-            fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "mtls-policy")
-        };
-        tasks.map(|task| task.path()).filter(|path| named(path)).collect::<Vec<_>>()
-    };
-    let before = threads();
-    // Asking without a pause would take the time that a reading thread needs.
-    #[allow(clippy::disallowed_methods)]
-    std::thread::sleep(2 * PAUSE);
-    threads().iter().any(|thread| before.contains(thread))
+/// The library's threads in these workers.
+fn readers(workers: &[u32]) -> Vec<std::path::PathBuf> {
+    let tasks =
+        workers.iter().flat_map(|worker| fs::read_dir(format!("/proc/{worker}/task")).into_iter().flatten());
+    let is_reader =
+        |path: &Path| fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "mtls-policy");
+    tasks.flatten().map(|task| task.path()).filter(|path| is_reader(path)).collect()
 }
 
 fn kongs_plugins_see_the_policys_consumer() {

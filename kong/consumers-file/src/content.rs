@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -46,9 +46,7 @@ impl Content {
             if let Some(content) = Self::try_load(path)? {
                 return Ok(content);
             }
-            // Whoever writes the file needs time; there is no condition to wait for.
-            #[allow(clippy::disallowed_methods)]
-            thread::sleep(PAUSE);
+            pause();
         }
         Err(Problem::of_file("the file changes while it is read"))
     }
@@ -117,15 +115,17 @@ impl Stamp {
 
     fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let age = SystemTime::now().duration_since(metadata.modified()?);
+        let now = SystemTime::now();
+        // A time in the future says nothing.
+        let is_recent = |time| now.duration_since(time).is_ok_and(|age| age < SETTLED);
+        let changed = UNIX_EPOCH + Duration::from_secs(metadata.ctime().try_into().unwrap_or_default());
         Ok(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-            // A time in the future says nothing.
-            fresh: age.is_ok_and(|age| age < SETTLED),
+            fresh: is_recent(metadata.modified()?) || is_recent(changed),
         })
     }
 }
@@ -135,6 +135,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// After this time a write to a file shows in its times, on any file system.
 const SETTLED: Duration = Duration::from_secs(2);
+
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a writer is done")]
+fn pause() {
+    thread::sleep(PAUSE);
+}
 
 fn open(path: &Path) -> Result<(File, Stamp), Problem> {
     // Opening a pipe blocks until a writer comes, reading a device may never end.
@@ -276,9 +281,7 @@ mod tests {
                 break stamp;
             }
             assert!(Instant::now() < deadline);
-            // The clock has to move on.
-            #[allow(clippy::disallowed_methods)]
-            thread::sleep(Duration::from_millis(50));
+            pause();
         };
         fs::write(&file, "b").unwrap();
         assert!(!settled.is_current(&Stamp::now(&file).unwrap()));
