@@ -142,7 +142,7 @@ impl Drop for Process {
 }
 
 /// A cold start takes seconds on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// nginx lets no request hold it up when it gets SIGTERM.
 const STOPPING: Duration = Duration::from_secs(10);
