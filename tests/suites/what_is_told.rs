@@ -30,7 +30,10 @@ fn what_expires_soon_is_told_once_for_each_version() {
         let log = setting.log().to_lowercase();
         let is_of = |line: &str| versions.iter().any(|version| line.contains(version.as_str()));
         log.lines()
-            .filter(|line| (line.contains("took over") || line.contains("in force:")) && is_of(line))
+            .filter(|line| {
+                ["took over", "in force:", ": loaded "].iter().any(|words| line.contains(words))
+                    && is_of(line)
+            })
             .count()
     };
     for version in 1..=3 {

@@ -118,7 +118,9 @@ fn a_key_that_is_not_there_or_whose_end_is_not_known_lets_nobody_in() {
         ("{id: a, key: secret-1, ttl: 3600, created_at: 4000000000}", "kong", "that has ended", 0),
     ];
     for (credential, from, owed, code) in rows {
-        let people = format!("consumers: [{{username: ann, id: i, keyauth_credentials: [{credential}]}}]\n");
+        let people = format!(
+            "consumers: [{{username: ann, id: 33333333-3333-4333-8333-333333333331, keyauth_credentials: [{credential}]}}]\n"
+        );
         let said = of(&config(&["{name: key-auth}"], &people), &["--from", from]);
         assert_eq!(said.code, code, "{credential}: {}", said.err);
         assert!(said.err.contains(owed), "{credential}: {}", said.err);
@@ -130,12 +132,11 @@ fn a_key_that_is_not_there_or_whose_end_is_not_known_lets_nobody_in() {
 
 #[test]
 fn a_ttl_ends_when_it_did() {
-    let people = "consumers: [{username: ann, id: i, keyauth_credentials: [{id: a, key: k, created_at: 4000000000, ttl: 3600}]}]\n";
+    let people = "consumers: [{username: ann, id: 33333333-3333-4333-8333-333333333331, keyauth_credentials: [{id: a, key: k, created_at: 4000000000, ttl: 3600}]}]\n";
     let said = of(&config(&["{name: key-auth}"], people), &["--from", "deck"]);
     let key = &new(&said)["services"][0]["plugins"][0]["config"]["consumers"][0]["keys"][0];
     assert_eq!(key["not_after"], "2096-10-02T08:06:40Z", "{}", said.out);
-    let people =
-        "consumers: [{username: ann, id: i, keyauth_credentials: [{id: a, key: k, ttl: 4000000000}]}]\n";
+    let people = "consumers: [{username: ann, id: 33333333-3333-4333-8333-333333333331, keyauth_credentials: [{id: a, key: k, ttl: 4000000000}]}]\n";
     let said = of(&config(&["{name: key-auth}"], people), &[]);
     let key = &new(&said)["services"][0]["plugins"][0]["config"]["consumers"][0]["keys"][0];
     assert_eq!(key["not_after"], "2096-10-02T07:06:40Z", "{}", said.out);
@@ -344,12 +345,24 @@ fn what_an_admin_api_lists_becomes_one_config() {
                 r#"{"id": "p1", "name": "key-auth", "route": {"id": "r1"}, "service": null, "consumer": null, "enabled": true, "protocols": ["grpc", "grpcs", "http", "https"], "config": {"key_names": ["k"], "anonymous": null, "hide_credentials": false}}, {"id": "p2", "name": "acl", "route": {"id": "r1"}, "enabled": true, "config": {"allow": null, "deny": ["banned"], "hide_groups_header": true, "always_use_authenticated_groups": false}}"#,
             ),
         ),
-        ("consumers.json", list(r#"{"id": "c1", "username": "ann", "custom_id": null, "created_at": 1}"#)),
+        (
+            "consumers.json",
+            list(
+                r#"{"id": "33333333-3333-4333-8333-333333333331", "username": "ann", "custom_id": null, "created_at": 1}"#,
+            ),
+        ),
         (
             "keys.json",
-            list(r#"{"id": "k1", "key": "ann-key", "consumer": {"id": "c1"}, "ttl": null, "created_at": 1}"#),
+            list(
+                r#"{"id": "k1", "key": "ann-key", "consumer": {"id": "33333333-3333-4333-8333-333333333331"}, "ttl": null, "created_at": 1}"#,
+            ),
         ),
-        ("acls.json", list(r#"{"id": "a1", "group": "banned", "consumer": {"id": "c1"}}"#)),
+        (
+            "acls.json",
+            list(
+                r#"{"id": "a1", "group": "banned", "consumer": {"id": "33333333-3333-4333-8333-333333333331"}}"#,
+            ),
+        ),
     ];
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();

@@ -37,15 +37,15 @@ const CONFIGS: [(&str, &str); 4] = [
         "Kong, nested",
         "_format_version: '3.0'
 consumers:
-- {username: ann, id: i, keyauth_credentials: [{id: a, key: KEY}]}
-- {username: ben, id: j, keyauth_credentials: [{id: b, key: a-real-key}]}
+- {username: ann, id: 33333333-3333-4333-8333-333333333331, keyauth_credentials: [{id: a, key: KEY}]}
+- {username: ben, id: 33333333-3333-4333-8333-333333333332, keyauth_credentials: [{id: b, key: a-real-key}]}
 services: [{name: s, url: http://api.example, routes: [{name: r, paths: [/r], plugins: [{name: key-auth}]}]}]
 ",
     ),
     (
         "Kong, beside consumers",
         "_format_version: '3.0'
-consumers: [{username: ann, id: i}, {username: ben, id: j}]
+consumers: [{username: ann, id: 33333333-3333-4333-8333-333333333331}, {username: ben, id: 33333333-3333-4333-8333-333333333332}]
 keyauth_credentials:
 - {id: a, consumer: ann, key: KEY}
 - {id: b, consumer: ben, key: a-real-key}

@@ -46,7 +46,7 @@ fn consumers_of_a_file_are_asked_as_the_plugin_does_where_it_is_here() {
     std::fs::write(&file, people.replace("'1'", "[]")).unwrap();
     let said = ask(&["--consumer", "ann"]);
     assert_eq!(said.code, 2);
-    assert!(said.err.contains("keys[0].id: has to be a string"), "{}", said.err);
+    assert!(said.err.contains("keys[0].id: expected a string, got a list"), "{}", said.err);
 }
 
 #[test]

@@ -110,7 +110,9 @@ local function poll_later(file)
     return
   end
 
-  local ok, err = ngx.timer.at(POLL_INTERVAL, poll, file)
+  local ok, err = ngx.timer.at(POLL_INTERVAL, function(premature)
+    poll(premature, file)
+  end)
   file.polled = ok
   if not ok then
     -- the next look polls

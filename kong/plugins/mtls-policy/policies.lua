@@ -15,8 +15,9 @@ local fmt = string.format
 local collectgarbage = collectgarbage
 
 
--- Kilobytes of each step of the garbage collector after a change, and seconds between two steps.
-local STEP = 2048
+-- Kilobytes of each step of the garbage collector after a change, and seconds between two steps. LuaJIT takes some 8 ms
+-- for such a step.
+local STEP = 512
 local STEP_INTERVAL = 0.02
 local CYCLES = 3
 

@@ -17,9 +17,25 @@ pub(super) struct ConsumersFiles(BTreeMap<PathBuf, File>);
 
 struct File {
     consumers: Value,
-    /// Digest of the newest content, valid or not; `None` if the file could not be read. What has been reported is not
-    /// reported again.
-    seen: Mutex<Option<[u8; 32]>>,
+    /// What has been reported is not reported again.
+    seen: Mutex<Seen>,
+}
+
+/// What the file was found to be.
+#[derive(Clone, PartialEq)]
+enum Seen {
+    /// SHA-256 of its content, valid or not.
+    Content([u8; 32]),
+    Unreadable(Problem),
+}
+
+impl Seen {
+    fn of(content: &Result<Content, Problem>) -> Self {
+        match content {
+            Ok(content) => Self::Content(content.digest()),
+            Err(problem) => Self::Unreadable(problem.clone()),
+        }
+    }
 }
 
 impl ConsumersFiles {
@@ -31,13 +47,13 @@ impl ConsumersFiles {
         let mut files = BTreeMap::new();
         for path in filters(config).filter_map(|filter| named(filter).map(|(path, _)| path)) {
             let known = before.and_then(|before| before.0.get(&path));
-            let (digest, consumers) = load(&path);
+            let (seen, consumers) = load(&path);
             let consumers = match (consumers, known) {
                 (Ok(consumers), _) => consumers,
                 (Err(_), Some(known)) => known.consumers.clone(),
                 (Err(error), None) => return Err(error),
             };
-            files.insert(path, File { consumers, seen: Mutex::new(digest) });
+            files.insert(path, File { consumers, seen: Mutex::new(seen) });
         }
         Ok(Self(files))
     }
@@ -53,10 +69,10 @@ impl ConsumersFiles {
         for (path, file) in &self.0 {
             let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let content = Content::load(path);
-            let digest = content.as_ref().ok().map(Content::digest);
+            let now = Seen::of(&content);
             let mut consumers = file.consumers.clone();
-            if *seen != digest {
-                *seen = digest;
+            if *seen != now {
+                seen.clone_from(&now);
                 match parsed(path, content) {
                     Ok(read) => {
                         changed = true;
@@ -65,7 +81,7 @@ impl ConsumersFiles {
                     Err(error) => errors.push(error),
                 }
             }
-            fresh.insert(path.clone(), File { consumers, seen: Mutex::new(digest) });
+            fresh.insert(path.clone(), File { consumers, seen: Mutex::new(now) });
         }
         (changed.then_some(Self(fresh)), errors)
     }
@@ -80,10 +96,9 @@ impl ConsumersFiles {
     }
 }
 
-/// The digest of a file's content, and its consumers.
-fn load(path: &Path) -> (Option<[u8; 32]>, anyhow::Result<Value>) {
+fn load(path: &Path) -> (Seen, anyhow::Result<Value>) {
     let content = Content::load(path);
-    (content.as_ref().ok().map(Content::digest), parsed(path, content))
+    (Seen::of(&content), parsed(path, content))
 }
 
 fn parsed(path: &Path, content: Result<Content, Problem>) -> anyhow::Result<Value> {

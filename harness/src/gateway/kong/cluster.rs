@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use http::Method;
+use tempfile::NamedTempFile;
 
 use super::entities::Entities;
 use super::postgres::{Postgres, PostgresDatabase};
@@ -46,6 +47,18 @@ struct Node {
     listeners: Listeners,
     workers: usize,
     probe: Probe,
+    /// The file that nginx includes.
+    _server: NamedTempFile,
+}
+
+/// What is demanded of filters when a configuration is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filters {
+    /// That they log no error, and that all workers take their configuration over.
+    Required,
+    /// That they log no error: as without a database, Kong starts all the same when a filter does not.
+    Checked,
+    Ignored,
 }
 
 /// What a node does with the configuration.
@@ -122,12 +135,12 @@ impl Cluster {
         let has_status = setup.status.is_some();
         let cluster =
             Self { nodes, control_plane, config, has_status, state, _database: database, _scratch: scratch };
-        cluster.synchronize().context("Kong does not start")?;
+        cluster.synchronize(Filters::Checked).context("Kong does not start")?;
         Ok(cluster)
     }
 
     /// Brings the database to what the file says, and waits until all workers have taken it over.
-    fn synchronize(&self) -> anyhow::Result<()> {
+    fn synchronize(&self, filters: Filters) -> anyhow::Result<()> {
         let config = fs::read_to_string(&self.config)
             .with_context(|| format!("cannot read {}", self.config.display()))?;
         let wanted = Entities::read(&config)?;
@@ -135,7 +148,7 @@ impl Cluster {
         let before = self.log_ends();
         // Also what was taken back is waited for.
         let applied = state.sync.apply(&wanted);
-        let taken_over = self.await_workers(&mut state, &before, true, &mut || {});
+        let taken_over = self.await_workers(&mut state, &before, filters, &mut || {});
         applied.and(taken_over)
     }
 
@@ -153,14 +166,12 @@ impl Cluster {
 
     /// Waits until every worker works with all that the Admin API has been told so far.
     ///
-    /// `before` is where the nodes' logs ended when the changes began. With `filters`, it is an error when the filters
-    /// of a worker do not take the change over, and when a filter has logged an error; without, they are waited for no
-    /// longer than [`REBUILD`].
+    /// `before` is where the nodes' logs ended when the changes began.
     fn await_workers(
         &self,
         state: &mut State,
         before: &[u64],
-        filters: bool,
+        filters: Filters,
         plugins_are_current: &mut dyn FnMut(),
     ) -> anyhow::Result<()> {
         state.generation += 1;
@@ -172,6 +183,7 @@ impl Cluster {
             nodes.map(|(node, before)| node.process.directory().log_since(*before)).collect()
         };
         let mut said = None;
+        let began = Instant::now();
         let mut all_but_filters = None;
         let outcome = until(STARTING, || {
             let progress = self.nodes.iter().map(|node| node.probe.ask(state.generation));
@@ -192,24 +204,26 @@ impl Cluster {
                 all_but_filters = Some(Instant::now());
                 plugins_are_current();
             }
-            if progress.iter().all(|progress| *progress == Progress::Done) {
-                return Some(if filters { refused_by_filters(&new_lines()) } else { Ok(()) });
-            }
-            if !filters && all_but_filters.is_some_and(|since| since.elapsed() > REBUILD) {
-                return Some(Ok(()));
-            }
-            if !filters {
+            let is_done = progress.iter().all(|progress| *progress == Progress::Done);
+            let is_over = all_but_filters.is_some_and(|since| since.elapsed() > REBUILD);
+            // One that does not take its filters over, or, in a data plane, nothing at all.
+            let gives_up = is_over || (is_behind && began.elapsed() > 2 * REBUILD);
+            if !is_done && !gives_up {
                 return None;
             }
             let lines = new_lines();
-            if !is_behind && let Err(error) = refused_by_filters(&lines) {
-                return Some(Err(error));
+            let rejected = match filters {
+                Filters::Ignored => Ok(()),
+                Filters::Checked | Filters::Required => refused_by_filters(&lines),
+            };
+            let failed = lines.lines().rfind(|line| REBUILD_FAILED.iter().any(|words| line.contains(words)));
+            match failed {
+                _ if is_done || rejected.is_err() => Some(rejected),
+                Some(line) if filters == Filters::Required => {
+                    Some(Err(anyhow!("a worker of Kong does not take the config over: {line}")))
+                }
+                _ => is_over.then_some(Ok(())),
             }
-            let failed = lines.lines().find(|line| line.contains(RECONFIGURE_FAILED))?;
-            refused_by_filters(&lines)
-                .err()
-                .or_else(|| Some(anyhow::anyhow!("a worker of Kong does not take the config over: {failed}")))
-                .map(Err)
         });
         outcome.unwrap_or_else(|| {
             let said = said.map(|error| format!(" ({error:#})")).unwrap_or_default();
@@ -246,8 +260,10 @@ impl Starter<'_> {
         settings.set("db_update_frequency", FREQUENCY);
         settings.set("worker_state_update_frequency", FREQUENCY);
         settings.set("db_update_propagation", PROPAGATION);
-        let Listeners { proxy, probe, cluster, .. } = listeners;
-        settings.set("proxy_listen", format!("{proxy} http2, {probe} reuseport"));
+        let Listeners { probe, cluster, .. } = listeners;
+        let server = tempfile::Builder::new().prefix("probe-").suffix(".conf").tempfile()?;
+        fs::write(server.path(), probe::server(probe))?;
+        settings.set("nginx_http_include", server.path().display().to_string());
         match role {
             Role::Traditional => {}
             Role::ControlPlane => {
@@ -272,7 +288,7 @@ impl Starter<'_> {
         let workers = settings.workers()?;
         let process = Process::start(self.bin, &settings, self.plugins)?;
         let probe = Probe::new(listeners.probe, workers);
-        let node = Node { process, listeners, workers, probe };
+        let node = Node { process, listeners, workers, probe, _server: server };
         // A data plane is not ready before it has a configuration.
         if !matches!(role, Role::DataPlane(_)) {
             await_ready(&node.process, &node.listeners)?;
@@ -304,12 +320,12 @@ impl Running for Cluster {
     }
 
     fn reload(&self) -> anyhow::Result<()> {
-        self.synchronize()
+        self.synchronize(Filters::Required)
     }
 
     fn await_changes(&self, plugins_are_current: &mut dyn FnMut()) -> anyhow::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.await_workers(&mut state, &self.log_ends(), false, plugins_are_current)
+        self.await_workers(&mut state, &self.log_ends(), Filters::Ignored, plugins_are_current)
     }
 
     fn restart_workers(&self) -> anyhow::Result<()> {
@@ -319,7 +335,7 @@ impl Running for Cluster {
             restart_workers(&node.process, node.workers)?;
             await_ready(&node.process, &node.listeners)?;
         }
-        self.await_workers(&mut state, &before, false, &mut || {})
+        self.await_workers(&mut state, &before, Filters::Ignored, &mut || {})
     }
 
     fn log(&self) -> String {
@@ -331,7 +347,7 @@ impl Running for Cluster {
     }
 }
 
-/// Filter chains that a worker has not rebuilt by then it cannot rebuild.
+/// Filter chains that a worker has not rebuilt after this time it cannot rebuild.
 const REBUILD: Duration = Duration::from_secs(2);
 
 /// How often nodes and their workers look for changes, in seconds.
@@ -342,5 +358,5 @@ const FREQUENCY: &str = "0.1";
 /// plugins for 30 s and more.
 const PROPAGATION: &str = "0.1";
 
-/// Kong's words for it (kong/runloop/handler.lua of Kong 3.9.3, `reconfigure_handler`).
-const RECONFIGURE_FAILED: &str = "declarative reconfigure failed";
+/// Kong's words for a worker that keeps its old state (kong/runloop/handler.lua and wasm.lua of Kong 3.9.3).
+const REBUILD_FAILED: [&str; 2] = ["declarative reconfigure failed", "failed rebuilding filter chain state"];

@@ -12,7 +12,7 @@ pub struct Listeners {
     pub proxy: SocketAddr,
     pub admin: SocketAddr,
     pub status: SocketAddr,
-    /// For the driver's own requests, with `reuseport`; with a database only.
+    /// Of the driver's own server; with a database only.
     pub probe: SocketAddr,
     /// Of a control plane, for its data planes.
     pub cluster: SocketAddr,

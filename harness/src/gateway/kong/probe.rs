@@ -1,9 +1,9 @@
 //! Finds out whether every worker of a node works with the latest change of the configuration.
 //!
 //! In a database, Kong's workers learn of a change by and by: each rebuilds its router, its plugins iterator and its
-//! filter chains for itself. A plugin of the driver's own answers, on a route of its own, which worker it runs in and
-//! which generation that worker's router and plugins iterator have. The generation is changed in the database after all
-//! else, and events reach a node in order.
+//! filter chains for itself. The driver keeps a route and a plugin of its own in the database, which no request is ever
+//! for, and changes their generation after all else; events reach a node in order. A server block of the driver's own, in
+//! Kong's nginx and beside Kong's listeners, answers which worker it runs in and which generation that worker knows.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -18,51 +18,62 @@ use serde_json::{Value, json};
 /// The name of the plugin.
 pub const NAME: &str = "harness-probe";
 
-/// `handler.lua` of the plugin.
-pub const HANDLER: &str = r#"-- Answers which worker this is, and which state of the configuration it works with.
-local wasm = require "kong.runloop.wasm"
+/// `handler.lua` of the plugin. It does nothing.
+pub const HANDLER: &str = "return { PRIORITY = 1, VERSION = \"1.0.0\" }\n";
 
+/// Returns the server block, to be included into nginx's `http` block.
+pub fn server(address: SocketAddr) -> String {
+    format!(
+        "server {{\n  listen {address} reuseport;\n  access_log off;\n  location / {{\n    \
+         content_by_lua_block {{\n{ANSWER}    }}\n  }}\n}}\n"
+    )
+}
 
--- There is no function that returns the version of a worker's filter chains (Kong 3.9).
-local function filter_chains_version()
+const ANSWER: &str = r#"
+-- Answers which worker this is, and which state of the configuration it works with.
+local runloop = require "kong.runloop.handler"
+local has_wasm, wasm = pcall(require, "kong.runloop.wasm")
+
+local function router()
+  local current = runloop._get_updated_router()
+  local route = current and current.routes and current.routes["6c1d3a52-6f0e-4a57-9d0b-0d0f5d1c7e01"]
+  return route and route.tags and tonumber(route.tags[1]) or 0
+end
+
+local function plugins()
+  local current = runloop.get_plugins_iterator()
+  local workspace = current and current.ws[kong.default_workspace]
+  local _, config = next(workspace and workspace.combos["harness-probe"] or {})
+  return config and config.generation or 0
+end
+
+local function filter_chains()
+  if not has_wasm or not wasm.enabled() then
+    return "off"
+  end
+  if kong.db.strategy == "off" then
+    -- A data plane replaces all at once.
+    return "current"
+  end
+  -- There is no function that returns the version of a worker's filter chains (Kong 3.9).
   for i = 1, 60 do
     local name, value = debug.getupvalue(wasm.set_state, i)
     if name == "STATE" then
-      return value.version
+      return value.version == wasm.get_version() and "current" or "outdated"
     end
   end
-  return nil, "unknown"
+  return "unknown"
 end
 
-
-local function filter_chains()
-  if not wasm.enabled() then
-    return "off"
-  end
-  local version, err = filter_chains_version()
-  if err then
-    return err
-  end
-  return version == wasm.get_version() and "current" or "outdated"
-end
-
-
--- Before all others.
-local Probe = { PRIORITY = 10000000, VERSION = "1.0.0" }
-
-
-function Probe:access(conf)
-  local route = ngx.ctx.route
-  return kong.response.exit(200, {
-    worker = ngx.worker.pid(),
-    plugins = conf.generation,
-    router = tonumber(route.tags and route.tags[1]) or 0,
-    filter_chains = filter_chains(),
-  })
-end
-
-
-return Probe
+local body = require("cjson").encode({
+  worker = ngx.worker.pid(),
+  -- Before filter chains: their version is that of these changes, or a later one.
+  plugins = plugins(),
+  router = router(),
+  filter_chains = filter_chains(),
+})
+ngx.header["Content-Length"] = #body
+ngx.print(body)
 "#;
 
 /// `schema.lua` of the plugin.
@@ -81,8 +92,7 @@ pub fn entities(generation: u64) -> [(&'static str, Value); 2] {
             "/routes/6c1d3a52-6f0e-4a57-9d0b-0d0f5d1c7e01",
             json!({
                 "name": NAME,
-                "hosts": [HOST],
-                "paths": [PATH],
+                "hosts": ["harness-probe.invalid"],
                 // A change of the tags is a change of the route like any other: the router is rebuilt.
                 "tags": [generation.to_string()],
             }),
@@ -97,9 +107,6 @@ pub fn entities(generation: u64) -> [(&'static str, Value); 2] {
         ),
     ]
 }
-
-const HOST: &str = "harness-probe.invalid";
-const PATH: &str = "/harness-probe";
 
 /// What one worker answers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -138,7 +145,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// `address` is a listener with `reuseport`, for which the system distributes connections among workers.
+    /// `address` is that of [`server`], for which the system distributes connections among workers.
     pub fn new(address: SocketAddr, workers: usize) -> Self {
         Self { address, workers, connections: Mutex::default() }
     }
@@ -146,23 +153,23 @@ impl Probe {
     /// Asks all workers.
     ///
     /// # Errors
-    /// An answer that the plugin does not give.
+    /// An answer that the server does not give.
     pub fn ask(&self, generation: u64) -> anyhow::Result<Progress> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let mut states = BTreeMap::new();
         // One that has ended belonged to a worker that has.
         connections.retain(|worker, connection| match exchange(connection) {
-            Ok(Some(state)) => {
+            Ok(state) => {
                 states.insert(*worker, state);
                 true
             }
-            _ => false,
+            Err(_) => false,
         });
         let mut attempts = 0..8 * self.workers;
         while connections.len() < self.workers && attempts.next().is_some() {
             let mut connection = TcpStream::connect(self.address)?;
             connection.set_read_timeout(Some(PATIENCE))?;
-            let Some(state) = exchange(&mut connection)? else { return Ok(Progress::Waiting) };
+            let state = exchange(&mut connection)?;
             connections.insert(state.worker, connection);
             states.insert(state.worker, state);
         }
@@ -194,9 +201,9 @@ fn judge<'s>(
     })
 }
 
-/// One request; `None`: the worker does not have the route yet.
-fn exchange(connection: &mut TcpStream) -> anyhow::Result<Option<State>> {
-    write!(connection, "GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n")?;
+/// One request.
+fn exchange(connection: &mut TcpStream) -> anyhow::Result<State> {
+    write!(connection, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let mut answer = Vec::new();
     loop {
         let mut part = [0; 4096];
@@ -212,9 +219,8 @@ fn exchange(connection: &mut TcpStream) -> anyhow::Result<Option<State>> {
         let length: usize = std::str::from_utf8(length)?.trim().parse()?;
         let Some(body) = answer.get(start..start + length) else { continue };
         return match response.code {
-            Some(200) => Ok(Some(serde_json::from_slice(body)?)),
-            Some(404) => Ok(None),
-            code => bail!("the driver's own route answers {code:?}: {}", String::from_utf8_lossy(body)),
+            Some(200) => Ok(serde_json::from_slice(body)?),
+            code => bail!("the driver's own server answers {code:?}: {}", String::from_utf8_lossy(body)),
         };
     }
 }

@@ -1,6 +1,7 @@
 //! A Kong's processes on this machine.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -12,6 +13,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use super::last_words::essence;
 use super::{Directory, Host, Plugins, Settings};
 use crate::gateway::wait::until;
+use crate::shipped;
 
 /// A Kong in the background, as `kong start` leaves it. Dropping it ends it and removes its directory.
 pub struct Process {
@@ -25,6 +27,7 @@ impl Process {
     /// `kong start` says no; its words.
     pub fn start(bin: &Path, settings: &Settings, plugins: &Plugins) -> anyhow::Result<Self> {
         let directory = Directory::new(plugins)?;
+        share_compiled_filters(&directory)?;
         let settings = directory.put_into(settings, geteuid().is_root());
         let process = Self { bin: bin.to_owned(), settings, directory };
         process.run("start")?;
@@ -56,6 +59,19 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// Lets all Kongs keep the machine code of filters in one directory beside these. Otherwise each worker of each Kong
+/// compiles them for itself.
+fn share_compiled_filters(directory: &Directory) -> anyhow::Result<()> {
+    let Some(filters) = shipped::place("target/filters") else { return Ok(()) };
+    let cache = filters.with_file_name("wasmtime-cache");
+    // An installed release may be in a place that cannot be written.
+    if fs::create_dir_all(&cache).is_ok() {
+        // Where Kong puts it (kong/conf_loader/init.lua of Kong 3.9.3).
+        symlink(cache, directory.prefix().join(".wasmtime_cache"))?;
+    }
+    Ok(())
 }
 
 /// Runs a subcommand of Kong's in a directory.
