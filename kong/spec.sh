@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Runs the Lua plugins' specs with busted: kong/spec.sh [BUSTED OPTION…]
 #
-# Unit specs run in Debian's LuaJIT. With KONG_SOURCE, the directory of a Kong source checkout whose `resty` and `kong`
-# work, all specs run inside of that Kong, integration specs once for each database. Without it, integration specs are
-# reported as pending.
+# Unit specs run in Debian's LuaJIT, and integration specs are reported as pending. With KONG_SOURCE, the directory of a
+# Kong source checkout whose `resty` and `kong` work, all specs run inside of that Kong instead, integration specs once
+# for each database.
 #
 #   KONG_SOURCE   a checkout of Kong with spec/ and bin/
 #   KONG_DATABASE off or postgres; default: both, where Debian's PostgreSQL is installed or KONG_TEST_PG_PORT is set
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+
+[ -z "${KONG_SOURCE-}" ] || exec kong/spec/in-kong.sh "$@"
 
 die() {
   echo "error: $*" >&2
@@ -38,7 +40,4 @@ if [ -n "$(missing)" ]; then
 fi
 
 echo "specs in $(luajit -v | cut -d' ' -f1,2)" >&2
-LUA_PATH="$root/?.lua;;" luajit "$(command -v busted)" "$@" kong/plugins
-[ -n "${KONG_SOURCE-}" ] || exit 0
-
-exec kong/spec/in-kong.sh "$@"
+LUA_PATH="$root/?.lua;;" exec luajit "$(command -v busted)" "$@" kong/plugins

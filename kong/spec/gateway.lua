@@ -460,8 +460,9 @@ end
 
 
 --- The strategies of this run: `KONG_DATABASE`, else Kong's own default.
-local function each_strategy()
-  return require("spec.helpers").each_strategy()
+-- @tparam table|nil only of these
+local function each_strategy(only)
+  return require("spec.helpers").each_strategy(only)
 end
 
 

@@ -71,9 +71,11 @@ export LUA_PATH="$root/?.lua;${LUA_PATH-;}" LUA_CPATH="$root/target/native/?.so;
 
 cd "$KONG_SOURCE"
 # Debian's busted, for a Kong that was built without its development dependencies.
-if ! resty -e 'require "busted.runner"' 2>/dev/null; then
+has_busted() { resty -e 'require "busted.runner"' 2>/dev/null; }
+if ! has_busted; then
   export LUA_PATH="$LUA_PATH;/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"
   export LUA_CPATH="$LUA_CPATH;$(echo /usr/lib/*/lua/5.1)/?.so"
+  has_busted || die "this Kong has no busted, and Debian's package lua-busted is not installed"
 fi
 
 status=0

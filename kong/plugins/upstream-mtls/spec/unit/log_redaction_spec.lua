@@ -33,8 +33,9 @@ describe("upstream-mtls: log_redaction", function()
     assert.equal("/base/dogs?a=%31&b=2", world.serialized["upstream_uri"])
   end)
 
-  for _, query in ipairs({ "apikey=secret", "apikey=secret&apikey=secret", "%61pikey=secret",
-    "apikey=secret=secret" }) do
+  for _, query in ipairs({
+    "apikey=secret", "apikey=secret&apikey=secret", "%61pikey=secret", "apikey=secret=secret",
+  }) do
     it("leaves nothing of the query " .. query, function()
       receive(query)
       redaction.hide_keys({ "other", "apikey" })

@@ -203,6 +203,12 @@ describe("upstream-mtls: policy_lookup", function()
     assert.is_true(required())
   end)
 
+  it("requires nothing with a global entity where mtls-policy is a filter: Kong runs none globally", function()
+    load("filter")
+    add_plugin(EVERYWHERE)
+    assert.is_false(required())
+  end)
+
   it("follows the version of what runs", function()
     load("native")
     assert.is_false(required())
