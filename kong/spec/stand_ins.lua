@@ -484,6 +484,9 @@ local function reset(configuration)
     req = {
       clear_header = kong.service.request.clear_header,
       set_header = kong.service.request.set_header,
+      get_method = function()
+        return world.method or "GET"
+      end,
     },
     timer = {
       at = function(delay, fn)

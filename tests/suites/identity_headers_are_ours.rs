@@ -8,6 +8,7 @@ tests![
     the_upstream_hears_that_nobody_in_particular_is_asking,
     a_connection_header_cannot_strip_what_the_gateway_says,
     behind_any_number_of_headers_a_spoofed_identity_is_found,
+    many_different_headers_hide_nothing_from_the_policy,
 ];
 
 const SPOOFED: [&str; 12] = [
@@ -104,5 +105,35 @@ fn behind_any_number_of_headers_a_spoofed_identity_is_found() {
         }
     }
     println!("{passed} requests passed");
+    assert!(passed > 0);
+}
+
+/// ngx_wasm_module shows a filter the first hundred headers, where nginx sends all of them.
+fn many_different_headers_hide_nothing_from_the_policy() {
+    let setting = Setting::new(
+        "client_certificate: kong-client
+rules: [{match: {headers: {X-Env: [test]}}, deny: {}}]",
+    );
+    let key = setting.key("model-citizen");
+    let mut passed = 0;
+    for number in [0, 10, 50, 80, 85, 90, 95, 97, 99, 100, 101, 150] {
+        let many: String = (0..number).map(|each| format!("H{each}: 1\r\n")).collect();
+        for (more, denied) in [("X-Env: test\r\n", true), ("X-Consumer-Groups: the-warden\r\n", false)] {
+            let request = format!(
+                "GET /dogs/anything HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{many}{more}X-API-Key: {key}\r\n\r\n"
+            );
+            let answer = raw::send(setting.proxy(), request.as_bytes());
+            if answer.status == 200 {
+                passed += 1;
+                assert!(!denied, "{number}: {}", answer.body);
+                assert!(!answer.body.contains("the-warden"), "{number}: {}", answer.body);
+                assert!(!answer.body.contains(&key), "{number}: {}", answer.body);
+            } else {
+                let expected =
+                    matches!(answer.status, 400 | 401 | 431 | 494) || denied && answer.status == 403;
+                assert!(expected, "{number}: {answer:?}");
+            }
+        }
+    }
     assert!(passed > 0);
 }

@@ -5,9 +5,11 @@ use std::fs;
 use harness::gateway::Ability;
 use tempfile::TempDir;
 use tests::config::{upstream_mtls, with_policy};
-use tests::{Setting, needs, raw, tests};
+use tests::{Setting, lacks, needs, raw, tests};
 
 tests![
+    a_filter_that_rejects_a_change_closes_the_routes_of_policies,
+    a_plugin_on_a_route_without_a_service_answers_after_the_decision,
     a_filter_that_cannot_start_opens_no_route_of_another,
     a_policy_that_went_bad_between_two_starts_closes_its_own_route_only,
     a_response_that_a_plugin_wants_buffered_is_not_fetched_past_the_filter,
@@ -137,6 +139,47 @@ rules:
     let log = setting.log();
     assert!(log.contains("provoked"), "nothing was provoked");
     assert_eq!(log.matches("start worker process ").count(), workers, "a worker has died");
+}
+
+/// Kong keeps all filter chains as they were for as long as any filter rejects its configuration: a revoked key would go
+/// on counting.
+fn a_filter_that_rejects_a_change_closes_the_routes_of_policies() {
+    needs(Ability::KongsOwn);
+    needs(Ability::RunsFilters);
+    let filters = filters_and_one_that_refuses();
+    let path = filters.path().display().to_string();
+    let policy = |more: &str| with_policy("client_certificate: kong-client", more);
+    let setting = Setting::up(&policy(""), &[("wasm_filters_path", path.as_str())]).unwrap();
+    let key = setting.key("vet");
+    let status = || raw::get(setting.proxy(), "/dogs/anything", &[("X-API-Key", &key)]).status;
+    assert_eq!(status(), 200);
+    let refused = "  - name: refused
+    paths: [/refused]
+    plugins: [{name: refuser, config: anything}]
+";
+    setting.reconfigure_to(&policy(refused)).unwrap_err();
+    setting.wait_until_everywhere("the route is closed", || status() == 503);
+    setting.reconfigure_to(&policy("")).unwrap();
+    setting.wait_until_everywhere("the route is open again", || status() == 200);
+}
+
+/// aws-lambda is usually on a route without a service.
+fn a_plugin_on_a_route_without_a_service_answers_after_the_decision() {
+    needs(Ability::KongsOwn);
+    let config = r#"_format_version: "3.0"
+routes:
+- name: answered
+  paths: [/answered]
+  plugins:
+  - {name: request-termination, config: {status_code: 200, message: answered}}
+  - {name: mtls-policy, config: {key_names: [X-API-Key], consumers: [{username: vet, keys: [{id: "1", sha256: <vet>}]}]}}
+"#;
+    let setting = Setting::of(config);
+    let runs_filter = lacks(Ability::RunsFilters).is_none();
+    let answer = raw::get(setting.proxy(), "/answered", &[]);
+    assert_eq!(answer.status, if runs_filter { 503 } else { 401 }, "{answer:?}");
+    let answer = raw::get(setting.proxy(), "/answered", &[("X-API-Key", &setting.key("vet"))]);
+    assert_eq!(answer.status, if runs_filter { 503 } else { 200 }, "{answer:?}");
 }
 
 /// The filters that are built here, and one that refuses every configuration.

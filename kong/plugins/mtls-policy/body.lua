@@ -125,6 +125,12 @@ local function name_of(headers)
 
   local disposition = match(headers, "^[^\r\n]*", colon)
 
+  -- A second name, or an encoded one (RFC 8187), may count for the upstream.
+  local _, count = gsub(lower(disposition), "[;%s]name%s*%*?%s*=", "")
+  if count ~= 1 then
+    return nil
+  end
+
   local parameter = ";%s*[Nn][Aa][Mm][Ee]%s*=%s*"
   return match(disposition, parameter .. '"([^"]*)"') or match(disposition, parameter .. "([^%s;\"]+)")
 end
@@ -163,7 +169,7 @@ local function parts_of(raw, content_type)
     local headers, content = match(bytes, "^[^\n]*\n(.-)\r?\n\r?\n(.*)$")
     local name = headers and name_of(headers)
     if not name then
-      return nil, 400, "a part of the multipart body has no name"
+      return nil, 400, "a part of the multipart body has no name, or more than one"
     end
 
     parts[#parts + 1] = { bytes = bytes, name = name, content = (gsub(content, "\r?\n$", "")) }
@@ -238,6 +244,11 @@ local function read()
 
   if raw == "" then
     return nil
+  end
+
+  local encoding = ngx.var.http_content_encoding
+  if encoding and encoding ~= "" and lower(encoding) ~= "identity" then
+    return nil, 415, "the body has a content encoding, in which no API key can be looked for"
   end
 
   local kind, content_type = media_type()

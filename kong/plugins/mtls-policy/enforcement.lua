@@ -57,11 +57,16 @@ local function reject_with_words(status, message, reason)
 end
 
 
-local function reject_as_decided(policy, status, decided)
+-- The log entry of a rejected request must not show its key.
+local function hide_keys(policy)
   if policy.hides_keys then
     log_redaction.hide_keys(policy.key_names)
   end
+end
 
+
+local function reject_as_decided(policy, status, decided)
+  hide_keys(policy)
   if not status then
     return reject(503, NO_POLICY, decided)
   end
@@ -112,10 +117,12 @@ local function carry_out(ctx, policy, decided, content, rejection, who)
   local certificate, query = text(decided.certificate), text(decided.query)
   local holder = caller.of(policy, decided)
   if certificate and not presents then
+    hide_keys(policy)
     return reject(503, NO_CERTIFICATE, "the plugin upstream-mtls is not loaded: add it to `plugins` in kong.conf")
   end
 
   if decided.hide_in_body and rejection then
+    hide_keys(policy)
     return reject(rejection.status, "The request body cannot be read", rejection.reason)
   end
 
@@ -170,7 +177,7 @@ end
 local function decide_for_established(ctx, policy)
   local who, err = established(ctx)
   if not who then
-    return reject(503, NO_POLICY, "the consumer's groups cannot be read: " .. err)
+    return reject_as_decided(policy, nil, "the consumer's groups cannot be read: " .. err)
   end
 
   local content, rejection

@@ -328,11 +328,12 @@ local function awaits_selection(ctx)
 end
 
 
---- The name of the certificate that is presented, for what varies by it.
--- @treturn string|nil
+--- The certificate that is presented, for what varies by it.
+-- @treturn string|nil its name and fingerprint
 local function presented(ctx)
   local request = ctx.upstream_mtls
-  return request and request.certificate and request.name
+  local certificate = request and request.certificate
+  return certificate and (request.name or "") .. " " .. certificate.fingerprint
 end
 
 

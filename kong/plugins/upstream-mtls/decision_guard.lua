@@ -39,6 +39,14 @@ local ANSWERING = {
 }
 
 
+-- Kong requests a response that a plugin needs as a whole by a subrequest, with one of these methods or GET
+-- (Kong.response in init.lua, seen in 3.4 to 3.10).
+local BUFFERED_METHODS = {
+  GET = true, HEAD = true, PUT = true, POST = true, DELETE = true, OPTIONS = true, MKCOL = true, COPY = true,
+  MOVE = true, PROPFIND = true, PROPPATCH = true, LOCK = true, UNLOCK = true, PATCH = true, TRACE = true,
+}
+
+
 local MESSAGE = "No valid policy"
 
 
@@ -86,7 +94,17 @@ local function default_certificate(ctx)
 end
 
 
+-- The entry of a rejected request must not show the keys that its policy hides.
+local function hide_keys(ctx)
+  local found = ctx.mtls_requirement
+  if found and found.hidden_names then
+    log_redaction.hide_keys(found.hidden_names)
+  end
+end
+
+
 local function reject(ctx, reason)
+  hide_keys(ctx)
   metrics.count_rejection(ctx, "no decision")
   return decision.reject_undecided(reason)
 end
@@ -117,6 +135,7 @@ local function after_plugins(ctx)
   decision.decide_deferred(ctx)
   local reason = grpc_path.publish(ctx)
   if reason and requires_decision(ctx) then
+    hide_keys(ctx)
     kong.log.info("400: ", reason)
     return kong.response.error(400, "Bad request path")
   end
@@ -129,9 +148,9 @@ local function after_plugins(ctx)
     return reject(ctx, "mtls-policy is configured for this route, and this worker does not run it yet")
   end
 
-  local found = requirement(ctx)
-  if found.hidden_names then
-    log_redaction.hide_keys(found.hidden_names)
+  if ngx.var.args then
+    -- the filter removes keys from what is sent, not from what is logged
+    hide_keys(ctx)
   end
 
   local stale = policy_lookup.stale_reason()
@@ -183,6 +202,11 @@ end
 --- Before Kong requests the whole response for a plugin, instead of running filters.
 local function before_buffered_response(ctx)
   local reason = obstacle(ctx)
+  if not reason and not BUFFERED_METHODS[ngx.req.get_method()] and requires_decision(ctx) then
+    return reject(ctx, "a plugin on this route needs the whole response, for which Kong would replace the method " ..
+                  ngx.req.get_method() .. " by GET")
+  end
+
   if not reason then
     return
   end
@@ -200,6 +224,11 @@ end
 --- Before the response is sent.
 -- @treturn string|nil the body that replaces the response, if it must not be sent
 local function replacement(ctx)
+  if ctx.mtls_requirement and not is_allowed(ctx) then
+    -- a rejection by the filter, among others
+    hide_keys(ctx)
+  end
+
   if not ctx.mtls_late_plugin or ngx.status >= 400 or is_allowed(ctx) then
     return nil
   end
@@ -239,4 +268,5 @@ return {
   prepare = prepare,
   requires_decision = requires_decision,
   default_certificate = default_certificate,
+  hide_keys = hide_keys,
 }

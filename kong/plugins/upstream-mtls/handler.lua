@@ -59,6 +59,7 @@ function UpstreamMtls:access(conf)
 
   local message, reason = connection.configure(ctx, conf, decision_guard.default_certificate(ctx))
   if message then
+    decision_guard.hide_keys(ctx)
     kong.log.err(message, ": ", reason)
     return kong.response.error(503, message)
   end

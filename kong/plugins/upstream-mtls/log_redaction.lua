@@ -7,6 +7,7 @@
 local kong = kong
 local ngx = ngx
 local ipairs = ipairs
+local setmetatable = setmetatable
 local concat = table.concat
 local gmatch = string.gmatch
 local gsub = string.gsub
@@ -16,6 +17,7 @@ local match = string.match
 
 local REDACTED = "REDACTED"
 local REPLACE = { mode = "replace" }
+local MAX_FORMS = 32
 
 
 --- Show another query in log entries.
@@ -49,17 +51,53 @@ local function query_without(names)
 end
 
 
+-- A header's name with each dash also as an underscore: `X_API_Key` counts as `X-API-Key` (docs/policy.md).
+local spellings = setmetatable({}, { __mode = "k" })
+
+
+local function spellings_of(key_names)
+  local known = spellings[key_names]
+  if known then
+    return known
+  end
+
+  known = { "authorization", "cookie" }
+  for _, name in ipairs(key_names) do
+    local forms = { "" }
+    for part, dash in gmatch(lower(name), "([^-_]*)([-_]?)") do
+      local longer = {}
+      for _, form in ipairs(forms) do
+        longer[#longer + 1] = form .. part .. dash
+        if dash ~= "" and #forms < MAX_FORMS then
+          longer[#longer + 1] = form .. part .. (dash == "-" and "_" or "-")
+        end
+      end
+
+      forms = longer
+    end
+
+    for _, form in ipairs(forms) do
+      known[#known + 1] = form
+    end
+  end
+
+  spellings[key_names] = known
+  return known
+end
+
+
 --- Hide the keys of the current request in log entries, whatever becomes of it.
 -- @tparam {string,...} key_names names of headers and query arguments
 local function hide_keys(key_names)
   local names = {}
   for _, name in ipairs(key_names) do
     names[name] = true
-    kong.log.set_serialize_value("request.headers." .. lower(name), REDACTED, REPLACE)
   end
 
-  kong.log.set_serialize_value("request.headers.authorization", REDACTED, REPLACE)
-  kong.log.set_serialize_value("request.headers.cookie", REDACTED, REPLACE)
+  for _, header in ipairs(spellings_of(key_names)) do
+    kong.log.set_serialize_value("request.headers." .. header, REDACTED, REPLACE)
+  end
+
   if ngx.var.args then
     replace_query(query_without(names))
   end

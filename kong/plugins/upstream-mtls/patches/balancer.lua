@@ -65,7 +65,7 @@ end
 
 local function with_identity(balancer, ctx, identity)
   local target, service = ctx.balancer_data, ctx.service
-  local scheme = target.scheme
+  local scheme, host = target.scheme, target.host
   ctx.service = service_with(service, identity)
   target.scheme = "https"
   if not names_pools then
@@ -80,6 +80,12 @@ local function with_identity(balancer, ctx, identity)
   ctx.service, target.scheme = service, scheme
   if not ok then
     error(err, 0)
+  end
+
+  -- A plugin's retry callback may have set another target.
+  if target.host ~= host then
+    kong.log.err("503: a plugin has changed the host to ", target.host, " for a retry")
+    return ngx.exit(503)
   end
 end
 

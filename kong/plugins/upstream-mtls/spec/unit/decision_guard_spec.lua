@@ -228,6 +228,13 @@ describe("upstream-mtls: decision_guard", function()
       assert.is_nil(status_of("before_buffering"))
     end)
 
+    it("rejects a buffered response whose method Kong would replace by GET", function()
+      decision.allow(ctx, nil)
+      run("after_plugins", ctx)
+      world.method = "FOO"
+      assert.equal(503, status_of("before_buffering"))
+    end)
+
     it("has no default certificate of a filter", function()
       requirement = { required = true, default_certificate = "kong-client" }
       assert.is_nil(guard.default_certificate(ctx))
@@ -269,6 +276,7 @@ describe("upstream-mtls: decision_guard", function()
     it("keeps the keys that the policy hides out of logs", function()
       ctx.ran_wasm, requirement = true, { required = true, hidden_names = { "apikey" } }
       run("after_plugins", ctx)
+      run("replacement", ctx)
       assert.same({ "apikey" }, redacted)
     end)
 
