@@ -9,7 +9,7 @@
 //! | the host that the client asked for | the header `host`; `:authority` is the server's own name | `:authority` |
 //! | may a certificate be selected | reading `kong.mtls_policy.allow.…` does it, or says why not | the route's metadata has an offer |
 //! | selecting it | the same | `upstream_mtls.client_certificate` |
-//! | selecting none | the same, else `kong.ctx.shared.mtls_policy` becomes `allowed` | the same property, a word that is no name |
+//! | selecting none | the same; nothing without the plugin upstream-mtls | the same property, a word that is no name |
 //! | taking a header away | the same; what a filter removes is sent all the same | removing it |
 //! | established consumer | `kong.client.consumer.FIELD` | none |
 //! | an invalid policy | closes its root context | is rejected; the last configuration stays |
@@ -247,10 +247,8 @@ fn order_of_kong<'a, 'n>(
     match answer.as_deref() {
         Some(b"done") => Ok(Ok(())),
         Some(because) => Ok(cannot(&String::from_utf8_lossy(because))),
-        // Kong takes this one with and without the plugin.
-        None if unchanged && order.is_empty() => {
-            abi::set_property(&[b"kong", b"ctx", b"shared", b"mtls_policy"], b"allowed").map(Ok)
-        }
+        // Without the plugin upstream-mtls there is nothing to change, and nobody who waits for the decision.
+        None if unchanged && order.is_empty() => Ok(Ok(())),
         None => Ok(cannot("the plugin upstream-mtls is not in force for this request")),
     }
 }

@@ -127,9 +127,8 @@ impl Properties for Host {
         }
     }
 
-    fn set(&mut self, path: &str, _: &[u8]) -> Result<(), Unsettable> {
-        // The decision's note, which Kong takes with and without the plugin.
-        if path == "kong.ctx.shared.mtls_policy" { Ok(()) } else { Err(Unsettable) }
+    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), Unsettable> {
+        Err(Unsettable)
     }
 
     fn log(&mut self, _: log::Level, _: &str, message: &str) {

@@ -100,6 +100,11 @@ impl Setting {
         self.stack.gateway().await_changes(&mut plugins_are_current).unwrap();
     }
 
+    /// Ends Kong's connections to its database and rejects new ones, or accepts them again.
+    pub fn set_database_available(&self, is_available: bool) {
+        self.stack.gateway().set_database_available(is_available).unwrap();
+    }
+
     pub fn proxy(&self) -> SocketAddr {
         self.stack.gateway().proxy()
     }

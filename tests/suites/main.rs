@@ -21,6 +21,7 @@ mod changed_targets;
 mod connections_are_pooled_by_identity;
 mod consumers_of_the_gateways_own;
 mod credentials_stay_in;
+mod database_outages;
 mod ended_connections_cost_nothing;
 mod grpc_paths;
 mod http2_says_no_more;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         connections_are_pooled_by_identity::TESTS,
         consumers_of_the_gateways_own::TESTS,
         credentials_stay_in::TESTS,
+        database_outages::TESTS,
         ended_connections_cost_nothing::TESTS,
         grpc_paths::TESTS,
         http2_says_no_more::TESTS,

@@ -1,10 +1,11 @@
 //! An API key in, the right client certificate out.
 
 use harness::gateway::Ability;
-use tests::config::upstream_mtls;
+use tests::config::{self, upstream_mtls};
 use tests::{Setting, needs, raw, tests};
 
 tests![
+    a_policy_without_a_certificate_keeps_that_of_upstream_mtls,
     a_key_in_the_header_becomes_the_client_certificate,
     a_key_in_the_query_becomes_the_client_certificate,
     a_filter_in_a_chain_decides_as_one_among_the_plugins,
@@ -13,6 +14,18 @@ tests![
     a_key_counts_only_within_its_window,
     a_stored_digest_is_not_a_key,
 ];
+
+fn a_policy_without_a_certificate_keeps_that_of_upstream_mtls() {
+    for hide in [false, true] {
+        let config = config::with_policy(&format!("hide_credentials: {hide}"), "")
+            .replace("reload_interval: 0.1, ", "reload_interval: 0.1, client_certificate: kong-client");
+        let setting = Setting::of(&config);
+        assert_eq!(setting.get("/dogs/anything").send().status, 401);
+        let seen = setting.get("/dogs/anything").key("model-citizen").send();
+        assert_eq!(seen.status, 200, "hide_credentials: {hide}");
+        assert_eq!(seen.fingerprint(), Some(setting.fingerprint("kong-client")));
+    }
+}
 
 fn a_key_in_the_header_becomes_the_client_certificate() {
     let setting = Setting::new("client_certificate: kong-client");

@@ -100,6 +100,14 @@ pub trait Running: Send + Sync {
         anyhow::bail!("this gateway has no database")
     }
 
+    /// Ends the nodes' connections to their database and rejects new ones, or accepts them again.
+    ///
+    /// # Errors
+    /// This gateway has no database.
+    fn set_database_available(&self, _is_available: bool) -> anyhow::Result<()> {
+        anyhow::bail!("this gateway has no database")
+    }
+
     /// What the gateway has logged so far.
     fn log(&self) -> String;
 

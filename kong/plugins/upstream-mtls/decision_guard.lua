@@ -110,12 +110,6 @@ local function reject(ctx, reason)
 end
 
 
--- The filter tells by a property of Kong's own where it has nothing to order (see properties.lua).
-local function is_allowed(ctx)
-  return decision.is_allowed(ctx) or policy_lookup.runs_as_filter() and kong.ctx.shared.mtls_policy == "allowed"
-end
-
-
 --- Before the access handler of a plugin that runs after access control.
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam string plugin its name
@@ -179,7 +173,7 @@ local function obstacle(ctx)
   end
 
   local found = ctx.mtls_requirement
-  if found and found.required and not is_allowed(ctx) then
+  if found and found.required and not decision.is_allowed(ctx) then
     return "mtls-policy has not decided on the request"
   end
 end
@@ -224,12 +218,12 @@ end
 --- Before the response is sent.
 -- @treturn string|nil the body that replaces the response, if it must not be sent
 local function replacement(ctx)
-  if ctx.mtls_requirement and not is_allowed(ctx) then
+  if ctx.mtls_requirement and not decision.is_allowed(ctx) then
     -- a rejection by the filter, among others
     hide_keys(ctx)
   end
 
-  if not ctx.mtls_late_plugin or ngx.status >= 400 or is_allowed(ctx) then
+  if not ctx.mtls_late_plugin or ngx.status >= 400 or decision.is_allowed(ctx) then
     return nil
   end
 

@@ -3,12 +3,10 @@
 --   kong.client_certificates.<name>   read: "in_force", or a word that says why it cannot be presented now
 --   kong.service.client_certificate   write: the name of the one to present; rejected unless it is active
 --   kong.mtls_policy.allow.<order>    read: carries out what the filter mtls-policy decides for a request that it
--- allows;
---                                     "done", or a few words why not. The order's first line is the name of the
+--                                     allows; "done", or a few words why not. The order's first line is the name of the
 --                                     certificate to present, or empty for what the config says; the others are names
 --                                     of headers to clear, because headers that a filter itself removes are sent all
--- the
---                                     same: nginx sends headers that ngx_wasm_module has marked as removed (seen on
+--                                     the same: nginx sends headers that ngx_wasm_module has marked as removed (seen on
 --                                     3.9.1). One property for all, because each call out of wasm has a cost, and one
 --                                     that is read, because a property that is written has no answer
 --   kong.mtls_policy.invalid          read: counts a request that the filter rejects because its policy is invalid

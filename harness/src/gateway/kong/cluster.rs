@@ -30,7 +30,7 @@ pub struct Cluster {
     config: PathBuf,
     has_status: bool,
     state: Mutex<State>,
-    _database: PostgresDatabase,
+    database: PostgresDatabase,
     /// Has the certificate that nodes are reloaded with.
     _scratch: Directory,
 }
@@ -133,8 +133,7 @@ impl Cluster {
         let admin = control_plane.as_ref().unwrap_or(&nodes[0]).listeners.admin;
         let state = Mutex::new(State { sync: Sync::new(admin), generation: 0 });
         let has_status = setup.status.is_some();
-        let cluster =
-            Self { nodes, control_plane, config, has_status, state, _database: database, _scratch: scratch };
+        let cluster = Self { nodes, control_plane, config, has_status, state, database, _scratch: scratch };
         cluster.synchronize(Filters::Checked).context("Kong does not start")?;
         Ok(cluster)
     }
@@ -326,6 +325,10 @@ impl Running for Cluster {
     fn await_changes(&self, plugins_are_current: &mut dyn FnMut()) -> anyhow::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.await_workers(&mut state, &self.log_ends(), Filters::Ignored, plugins_are_current)
+    }
+
+    fn set_database_available(&self, is_available: bool) -> anyhow::Result<()> {
+        self.database.set_available(is_available)
     }
 
     fn restart_workers(&self) -> anyhow::Result<()> {

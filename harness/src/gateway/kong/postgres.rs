@@ -203,6 +203,21 @@ impl PostgresDatabase {
     pub fn put_into(&self, settings: &mut Settings) {
         self.server.put_into(settings, &self.name);
     }
+
+    /// Ends all connections to it and rejects new ones, or accepts them again. The server goes on for other databases.
+    ///
+    /// # Errors
+    /// Postgres rejects it.
+    pub fn set_available(&self, is_available: bool) -> anyhow::Result<()> {
+        let name = &self.name;
+        self.server.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is_available}"))?;
+        if !is_available {
+            let end =
+                format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+            self.server.execute(&end)?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for PostgresDatabase {

@@ -3,8 +3,7 @@
 -- Kong limitations (runloop/upstream_ssl.lua and runloop/balancer, seen in 3.4 to 3.10):
 --
 -- - When it resolves the target, Kong sets the certificate of the Upstream entity where the service has none. It
--- cannot be
---   kept from that; the certificate of upstream-mtls is set again afterwards.
+--   cannot be kept from that; the certificate of upstream-mtls is set again afterwards.
 -- - For buffered responses Kong makes a subrequest, and sets its TLS settings by `ctx.service` and the Upstream entity.
 
 

@@ -84,11 +84,7 @@ describe("upstream-mtls: decision_guard", function()
       end)
 
       local function decide()
-        if is_filter then
-          kong.ctx.shared.mtls_policy = "allowed"
-        else
-          decision.allow(ctx, nil)
-        end
+        decision.allow(ctx, nil)
       end
 
       it("lets a request pass to which no policy applies", function()
@@ -216,7 +212,7 @@ describe("upstream-mtls: decision_guard", function()
       assert.is_true(decision.is_allowed(ctx))
     end)
 
-    it("does not take the filter's note for a decision", function()
+    it("does not take another plugin's note for a decision", function()
       run("after_plugins", ctx)
       kong.ctx.shared.mtls_policy = "allowed"
       assert.is_false(select(2, run("may_connect", ctx)))
