@@ -745,7 +745,7 @@ impl<'s> World<'s> {
             let key = match random.u8(0..3) {
                 0 => None,
                 1 => current.or_else(|| Some("nobody's".to_owned())),
-                _ => Some(slot.revoked[random.usize(0..slot.revoked.len())].clone()),
+                _ => random.choice(&slot.revoked).cloned().or_else(|| Some("nobody's".to_owned())),
             };
             (key, Snapshot::of(&slot))
         };
