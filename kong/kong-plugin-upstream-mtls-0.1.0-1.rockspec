@@ -37,6 +37,7 @@ build = {
     ["kong.plugins.upstream-mtls.metrics"] = "plugins/upstream-mtls/metrics.lua",
     ["kong.plugins.upstream-mtls.patches.access_end"] = "plugins/upstream-mtls/patches/access_end.lua",
     ["kong.plugins.upstream-mtls.patches.balancer"] = "plugins/upstream-mtls/patches/balancer.lua",
+    ["kong.plugins.upstream-mtls.patches.filter_chains"] = "plugins/upstream-mtls/patches/filter_chains.lua",
     ["kong.plugins.upstream-mtls.patches.header_count"] = "plugins/upstream-mtls/patches/header_count.lua",
     ["kong.plugins.upstream-mtls.patches.late_plugins"] = "plugins/upstream-mtls/patches/late_plugins.lua",
     ["kong.plugins.upstream-mtls.patches.proxy_cache"] = "plugins/upstream-mtls/patches/proxy_cache.lua",

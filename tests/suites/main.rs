@@ -41,6 +41,7 @@ mod policies_change_under_load;
 mod pool_identity;
 mod protocols;
 mod refusals_are_key_auths;
+mod replaced_filter_chains;
 mod revoked_upstreams_hear_nothing;
 mod rotation_loses_nothing;
 mod rotation_outlives_faults;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         pool_identity::TESTS,
         protocols::TESTS,
         refusals_are_key_auths::TESTS,
+        replaced_filter_chains::TESTS,
         revoked_upstreams_hear_nothing::TESTS,
         rotation_loses_nothing::TESTS,
         rotation_outlives_faults::TESTS,

@@ -7,6 +7,7 @@ local connection = require "kong.plugins.upstream-mtls.connection"
 local consumer = require "kong.plugins.upstream-mtls.consumer"
 local decision = require "kong.plugins.upstream-mtls.decision"
 local decision_guard = require "kong.plugins.upstream-mtls.decision_guard"
+local filter_chains = require "kong.plugins.upstream-mtls.patches.filter_chains"
 local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
 local properties = require "kong.plugins.upstream-mtls.properties"
@@ -39,6 +40,10 @@ function UpstreamMtls:init_worker()
   connection.prepare()
   metrics.prepare()
   properties.prepare()
+  if WASM then
+    filter_chains.prepare()
+  end
+
   watch.follow_entities()
   watch.schedule(0)
 end
