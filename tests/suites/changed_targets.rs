@@ -1,8 +1,9 @@
 //! A request that was decided to go by mutual TLS to one upstream leaves in no other way, whatever a later plugin changes.
 
-use harness::dogcatcher::{Dogcatcher, Options};
+use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options};
 use harness::gateway::Ability;
 use harness::stack::ANY_PORT;
+use serde_json::json;
 use tests::config::{CA_FILE, from_files, upstream_mtls};
 use tests::{Setting, needs, raw, tests};
 
@@ -10,6 +11,7 @@ tests![
     plain_upstream_of_ai_proxy_receives_nothing,
     target_changed_after_the_decision_receives_nothing,
     target_changed_before_the_decision_is_called_by_the_right_certificate,
+    upstream_entity_of_a_later_plugin_shares_no_connection_without_its_certificate,
 ];
 
 fn target_changed_after_the_decision_receives_nothing() {
@@ -51,6 +53,24 @@ fn target_changed_before_the_decision_is_called_by_the_right_certificate() {
         let seen = case.setting.get("/before/anything").key("ann").send();
         assert_eq!((seen.status, seen.common_name()), (200, Some("kong-client")), "{}", seen.text);
         assert_eq!(case.other.counts().requests, before + 1);
+    }
+}
+
+/// Two Upstream entities for one address, of which one has a certificate, and a policy that selects none.
+fn upstream_entity_of_a_later_plugin_shares_no_connection_without_its_certificate() {
+    needs(Ability::KongsOwn);
+    let setting = Setting::up(&base_of_upstreams(), &[("untrusted_lua", "on")]).unwrap();
+    setting.upstream_tls(|tls| tls.client_certificate = ClientCertificate::Asked);
+    let port = setting.upstream().mtls().unwrap().port();
+    setting.reconfigure_to(&of_upstreams(&setting.issue("of-the-upstream"), port)).unwrap();
+    let client = |target: &str| {
+        let seen = setting.get(target).key("ann").send();
+        assert_eq!(seen.status, 200, "{target}: {}", seen.text);
+        seen.common_name().map(str::to_owned)
+    };
+    for _ in 0..20 {
+        assert_eq!(client("/changed/anything").as_deref(), Some("of-the-upstream"));
+        assert_eq!(client("/unchanged/anything"), None);
     }
 }
 
@@ -172,6 +192,38 @@ services:
         client = from_files("kong-client"),
     )
 }
+
+fn base_of_upstreams() -> String {
+    format!(
+        "_format_version: \"3.0\"\nservices: [{{name: it, url: 'https://dogcatcher-api:5443', plugins: [{}]}}]\n",
+        upstream_mtls("")
+    )
+}
+
+fn of_upstreams((chain, key): &(String, String), port: u16) -> String {
+    let [chain, key] = [chain, key].map(|pem| json!(pem).to_string());
+    let policy = "{name: mtls-policy, config: {key_names: [X-API-Key], consumers: [{username: ann, keys: [{id: '1', \
+        sha256: <ann>}]}]}}";
+    let change = r#"{name: post-function, config: {access: ['kong.service.set_upstream("with")']}}"#;
+    format!(
+        r#"_format_version: "3.0"
+certificates: [{{id: {ENTITY}, cert: {chain}, key: {key}}}]
+upstreams:
+- {{name: with, host_header: localhost, client_certificate: {ENTITY}, targets: [{{target: '127.0.0.1:{port}'}}]}}
+- {{name: without, host_header: localhost, targets: [{{target: '127.0.0.1:{port}'}}]}}
+services:
+- name: it
+  url: https://without
+  plugins: [{}]
+  routes:
+  - {{name: changed, paths: [/changed], plugins: [{policy}, {change}]}}
+  - {{name: unchanged, paths: [/unchanged], plugins: [{policy}]}}
+"#,
+        upstream_mtls("")
+    )
+}
+
+const ENTITY: &str = "7c1e0000-0000-4000-8000-000000000021";
 
 const POLICY: &str = "{name: mtls-policy, config: {key_names: [X-API-Key], client_certificate: kong-client, \
     consumers: [{username: ann, keys: [{id: '1', sha256: <ann>}]}]}}";

@@ -37,6 +37,7 @@ mod no_route_is_entered_by_another;
 mod nothing_is_done_twice;
 mod nothing_is_smuggled;
 mod one_policy_one_decision;
+mod other_filters;
 mod policies_change_under_load;
 mod pool_identity;
 mod protocols;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         nothing_is_done_twice::TESTS,
         nothing_is_smuggled::TESTS,
         one_policy_one_decision::TESTS,
+        other_filters::TESTS,
         policies_change_under_load::TESTS,
         pool_identity::TESTS,
         protocols::TESTS,

@@ -102,26 +102,56 @@ end
 
 
 --- Set the request's consumer: Kong's own of that name, if there is one. May yield.
+-- @tparam table ctx the request's ngx.ctx
 -- @tparam table caller
 -- @treturn table|nil the consumer
 -- @treturn nil|string
-local function authenticate(caller)
+local function authenticate(ctx, caller)
   local consumer, err = kong.cache:get(caller.cache_key, nil, load_consumer, caller.username)
   if err then
     return nil, err
   end
 
-  if caller.groups then
-    kong.ctx.shared.authenticated_groups = caller.groups
-  end
-
   consumer = consumer or caller.consumer
   kong.client.authenticate(consumer, caller.credential)
+  if caller.groups then
+    kong.ctx.shared.authenticated_groups = caller.groups
+    ctx.mtls_policy_groups = caller.groups
+  end
+
   return consumer
 end
 
 
+--- Forget the groups of a consumer that another one has replaced.
+-- @tparam table ctx the request's ngx.ctx
+local function forget_groups(ctx)
+  local shared = kong.ctx.shared
+  if ctx.mtls_policy_groups and shared.authenticated_groups == ctx.mtls_policy_groups then
+    shared.authenticated_groups = nil
+  end
+
+  ctx.mtls_policy_groups = nil
+end
+
+
+--- Have the groups of a policy's consumer end with it. Once, when a worker starts.
+--
+-- Kong limitation: `authenticated_groups` belong to the request, not to a consumer (kong/plugins/acl/handler.lua, seen
+-- in 3.4 to 3.10). acl would read those of a consumer whom another authentication plugin has replaced.
+local function prepare()
+  local client = kong.client
+  local original = client.authenticate
+  client.authenticate = function(...)
+    forget_groups(ngx.ctx)
+    return original(...)
+  end
+end
+
+
 return {
+  prepare = prepare,
   of = of,
   authenticate = authenticate,
+  forget_groups = forget_groups,
 }

@@ -138,12 +138,10 @@ local function carry_out(ctx, policy, decided, content, rejection, who)
   end
 
   if holder then
-    local authenticated, err = caller.authenticate(holder)
+    local authenticated, err = caller.authenticate(ctx, holder)
     if not authenticated then
       return reject(503, NO_CONSUMER, "the consumer cannot be read from Kong's database: " .. err)
     end
-
-    ctx.mtls_policy_groups = holder.groups
   end
 
   ctx.mtls_policy_consumer = kong.client.get_consumer()
@@ -217,12 +215,7 @@ end
 
 -- The consumer that the request has now, if another plugin has authenticated it after the decision.
 local function newly_established(ctx)
-  local shared = kong.ctx.shared
-  if ctx.mtls_policy_groups and shared.authenticated_groups == ctx.mtls_policy_groups then
-    -- they are the former consumer's
-    shared.authenticated_groups = nil
-  end
-
+  caller.forget_groups(ctx)
   consumer.forget(ctx)
   return established(ctx)
 end
@@ -274,6 +267,7 @@ end
 
 --- Evaluate rules again after the last plugin. Once, when a worker starts.
 local function prepare()
+  caller.prepare()
   require("kong.plugins.upstream-mtls.patches.access_end").add(decide_again)
 end
 

@@ -396,6 +396,35 @@ local function verify_target(ctx)
 end
 
 
+-- Kong has resolved the target, and has set the certificate of the Upstream entity if neither the service nor this
+-- plugin has one. A plugin of a lower priority may have chosen another Upstream entity since the settings were made:
+-- the identity has to be that of the certificate which is presented.
+local function adopt_upstream_certificate(ctx)
+  local request, upstream = ctx.upstream_mtls, ctx.balancer_data.upstream
+  local reference = upstream and upstream.client_certificate
+  local scheme = ngx.var.upstream_scheme
+  if not request or request.certificate or not reference or not TLS[scheme] then
+    return
+  end
+
+  request.name = reference.id
+  local certificate, word, why = instances.active(request.instance:certificate_entity(reference.id))
+  local ok, err = certificate ~= nil, why or word
+  if ok then
+    local target = ctx.balancer_data
+    request.scheme, request.host, request.port = scheme, target.host, target.port
+    identify(request, certificate)
+    ok, err = apply_certificate(certificate)
+  end
+
+  metrics.record(request, request.name, ok and "presented" or word or "failed")
+  if not ok then
+    kong.log.err("503: the certificate of the Upstream entity ", upstream.name, ": ", err)
+    return kong.response.error(503, NO_CERTIFICATE)
+  end
+end
+
+
 local function remember_resolved_port(ctx)
   local request = ctx.upstream_mtls
   if request then
@@ -412,6 +441,7 @@ local function prepare()
     require("kong.plugins.upstream-mtls.patches.upstream_certificates").prepare(apply)
     require("kong.plugins.upstream-mtls.patches.proxy_cache").vary_by(presented)
     access_end.add(verify_target)
+    access_end.add_after(adopt_upstream_certificate)
     access_end.add_after(remember_resolved_port)
   end)
 

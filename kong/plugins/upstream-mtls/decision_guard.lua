@@ -6,7 +6,7 @@
 --
 -- - before the access handlers of plugins that run after access control, which may answer in place of the upstream;
 -- - after the last access handler, where it also reads whether a policy applies (policy_lookup.lua);
--- - before the response is sent, if such a plugin has answered after all;
+-- - before the response is sent, if such a plugin, or another filter, has answered after all;
 -- - before a buffered response is requested, and before every connection to an upstream.
 
 
@@ -223,7 +223,8 @@ local function replacement(ctx)
     hide_keys(ctx)
   end
 
-  if not ctx.mtls_late_plugin or ngx.status >= 400 or decision.is_allowed(ctx) then
+  local plugin = ctx.mtls_late_plugin
+  if not plugin and not ctx.ran_wasm or ngx.status >= 400 or decision.is_allowed(ctx) then
     return nil
   end
 
@@ -233,8 +234,8 @@ local function replacement(ctx)
   end
 
   metrics.count_rejection(ctx, "no decision")
-  kong.log.err("503: the plugin ", ctx.mtls_late_plugin, " or one after it has answered before mtls-policy decided on ",
-               "the request")
+  local answering = ctx.ran_wasm and "another filter" or "the plugin " .. plugin .. " or one after it"
+  kong.log.err("503: ", answering, " has answered before mtls-policy decided on the request")
   return '{"message":"' .. MESSAGE .. '"}'
 end
 

@@ -7,6 +7,7 @@
 local kong = kong
 local ngx = ngx
 local ipairs = ipairs
+local pcall = pcall
 local setmetatable = setmetatable
 local concat = table.concat
 local gmatch = string.gmatch
@@ -20,6 +21,24 @@ local REPLACE = { mode = "replace" }
 local MAX_FORMS = 32
 
 
+-- Kong limitation: kong.log.set_serialize_value cannot be called when nginx makes an error page, and what it has to do
+-- is the same there (kong/pdk/log.lua, seen in 3.4 to 3.10).
+local function set(key, value, options)
+  if pcall(kong.log.set_serialize_value, key, value, options) then
+    return
+  end
+
+  local ctx = ngx.ctx
+  local values = ctx.serialize_values
+  if not values then
+    values = {}
+    ctx.serialize_values = values
+  end
+
+  values[#values + 1] = { key = key, value = value, mode = options and options.mode or "set" }
+end
+
+
 --- Show another query in log entries.
 -- @tparam string query without the keys
 local function replace_query(query)
@@ -29,12 +48,11 @@ local function replace_query(query)
 
   local suffix = query ~= "" and "?" .. query or ""
   local uri = gsub(ngx.var.request_uri, "%?.*", "") .. suffix
-  local log = kong.log
-  log.set_serialize_value("request.uri", uri)
-  log.set_serialize_value("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" ..
-                          kong.request.get_port() .. uri)
-  log.set_serialize_value("request.querystring", ngx.decode_args(query, 0))
-  log.set_serialize_value("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
+  set("request.uri", uri)
+  set("request.url", kong.request.get_scheme() .. "://" .. kong.request.get_host() .. ":" .. kong.request.get_port() ..
+      uri)
+  set("request.querystring", ngx.decode_args(query, 0))
+  set("upstream_uri", gsub(ngx.var.upstream_uri, "%?.*", "") .. suffix)
 end
 
 
@@ -95,7 +113,7 @@ local function hide_keys(key_names)
   end
 
   for _, header in ipairs(spellings_of(key_names)) do
-    kong.log.set_serialize_value("request.headers." .. header, REDACTED, REPLACE)
+    set("request.headers." .. header, REDACTED, REPLACE)
   end
 
   if ngx.var.args then

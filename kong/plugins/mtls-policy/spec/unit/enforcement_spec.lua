@@ -7,7 +7,7 @@ local PREFIX = "kong.plugins.upstream-mtls."
 -- The library's decisions, Kong's consumers and the connection are replaced; what is done with them is tested.
 describe("mtls-policy: enforcement", function()
   local world, ctx, enforcement, decision, decide_again
-  local decisions, decided_for, selected, edited, is_as_seen, body_read
+  local decisions, decided_for, selected, edited, forgotten, is_as_seen, body_read
   local body_error, consumer_error, authentication_error
 
   -- What the library returns for the next calls: `status` and the fields of the decision.
@@ -30,7 +30,7 @@ describe("mtls-policy: enforcement", function()
     ctx.balancer_data = { host = "dogcatcher.test", port = 443 }
     world.var.upstream_scheme = "https"
     world.var.request_uri, world.var.upstream_uri = "/", "/"
-    decisions, decided_for, selected, edited = {}, {}, {}, 0
+    decisions, decided_for, selected, edited, forgotten = {}, {}, {}, 0, 0
     is_as_seen, body_read, body_error, consumer_error, authentication_error = true, nil, nil, nil, nil
 
     stand_ins.replace("kong.plugins.mtls-policy.request", {
@@ -64,7 +64,9 @@ describe("mtls-policy: enforcement", function()
         local consumer = decided.consumer
         return consumer and { established = { username = consumer.username }, consumer = consumer }
       end,
-      authenticate = function(caller)
+      prepare = function() end,
+      forget_groups = function() forgotten = forgotten + 1 end,
+      authenticate = function(_, caller)
         if authentication_error then
           return nil, authentication_error
         end
@@ -279,12 +281,10 @@ describe("mtls-policy: enforcement", function()
     end)
 
     it("do not see the former consumer's groups", function()
-      local groups = { "vets" }
-      ctx.mtls_policy_groups, kong.ctx.shared.authenticated_groups = groups, groups
       world.consumer = ALICE
       answer_with({ certificate = "kong-client" })
       at_end()
-      assert.is_nil(kong.ctx.shared.authenticated_groups)
+      assert.equal(1, forgotten)
     end)
   end)
 
