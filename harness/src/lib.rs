@@ -19,7 +19,6 @@ mod http1;
 pub mod keys;
 pub mod kubernetes;
 pub mod migrate;
-pub mod pki;
 pub mod policy;
 pub mod progress;
 mod regular;

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
-use harness::pki::inspect::{Certificate, Inspection, KeyMatch, read};
-use harness::pki::{Authority, AuthorityFiles, Issued, Leaf, Manifest, Validity};
+use pki::inspect::{Certificate, Inspection, KeyMatch, read};
+use pki::{Authority, AuthorityFiles, Issued, Leaf, Manifest, Validity};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 

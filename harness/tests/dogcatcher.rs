@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once};
 
 use harness::dogcatcher::{ClientCertificate, Dogcatcher, Fault, Options, Sessions, Tls, Versions};
-use harness::pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
+use pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
 use reqwest::blocking::Client;
 use reqwest::{Certificate, Identity};
 use rustls::pki_types::pem::PemObject;
@@ -139,7 +139,7 @@ fn a_revoked_client_is_refused_once_the_list_is_taken_over_and_a_broken_list_cha
     let is_let_in = |who: &Issued| http(&authority, Some(who)).get(&url).send().is_ok();
     assert!(is_let_in(&kept) && is_let_in(&revoked));
 
-    let found = harness::pki::inspect::Certificate::of(revoked.der().clone()).unwrap();
+    let found = pki::inspect::Certificate::of(revoked.der().clone()).unwrap();
     revocations.revoke(&found, Reason::KeyCompromise, time::OffsetDateTime::now_utc());
     put(&revocations.sign(&authority, Revocations::validity().unwrap()).unwrap());
     wait(|| !is_let_in(&revoked));

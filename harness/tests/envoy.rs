@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use harness::dogcatcher::Fault;
 use harness::gateway::envoy::{Envoy, translate};
 use harness::gateway::{self, Ability, Gateway, Running, Setup};
-use harness::pki::Leaf;
 use harness::stack::{ANY_PORT, Plan, Stack};
+use pki::Leaf;
 use plain_envoy::envoy;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -277,7 +277,7 @@ fn filters() -> PathBuf {
 
 /// A chain and a key that belong together and to nobody else.
 fn pair() -> (String, String) {
-    let authority = harness::pki::Authority::root(&harness::pki::Ca::named("a CA")).unwrap();
+    let authority = pki::Authority::root(&pki::Ca::named("a CA")).unwrap();
     let issued = authority.issue(&Leaf::client("kong-client")).unwrap();
     (issued.chain_pem(), issued.key().pem())
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use harness::cases::{Outcome, http};
 use harness::dogcatcher::{self, Dogcatcher, Fault, Tls};
 use harness::gateway::Options;
-use harness::pki::{Authority, Issued, Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
+use pki::{Authority, Issued, Leaf, Validity};
 use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::Value;
 

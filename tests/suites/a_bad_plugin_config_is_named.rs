@@ -113,9 +113,9 @@ fn what_time_alone_makes_wrong_is_logged_and_refused_by_itself() {
     )));
     assert_eq!(setting.get("/dogs/anything").send().status, 200);
     let times = || setting.log().matches("expired").count();
-    setting.replace("kong-vet", |leaf| leaf.valid(harness::pki::Validity::expired()));
+    setting.replace("kong-vet", |leaf| leaf.valid(pki::Validity::expired()));
     setting.wait_until("the expired certificate is logged", || times() > 0);
-    setting.replace("kong-intern", |leaf| leaf.valid(harness::pki::Validity::not_yet()));
+    setting.replace("kong-intern", |leaf| leaf.valid(pki::Validity::not_yet()));
     setting.wait_until("the early one is logged", || setting.log().contains("not valid before"));
     assert_eq!(setting.get("/dogs/anything").send().common_name(), Some("kong-client"));
 }

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use harness::pki::{Authority, Ca, Leaf, Revocations};
 use harness::stack::REVOCATIONS;
+use pki::{Authority, Ca, Leaf, Revocations};
 use tests::config::{CLIENTS, upstream_mtls};
 use tests::{Done, Setting, raw, tests};
 

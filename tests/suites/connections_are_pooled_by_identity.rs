@@ -6,7 +6,7 @@ use std::thread;
 
 use harness::dogcatcher::ClientCertificate;
 use harness::gateway::Ability;
-use harness::pki::Leaf;
+use pki::Leaf;
 use tests::config::{CA_FILE, CLIENTS, from_files};
 use tests::{Setting, needs, tests};
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use harness::dogcatcher::{ClientCertificate, Fault, Sessions, Versions};
 use harness::gateway::Ability;
-use harness::pki::{Ca, Leaf};
+use pki::{Ca, Leaf};
 use tests::config::CA_FILE;
 use tests::{Setting, needs, permutations, raw, tests};
 

@@ -1,8 +1,8 @@
 //! The gateway speaks to no upstream whose certificate was revoked, nor to one of which it cannot be known.
 
-use harness::pki::inspect::Certificate;
-use harness::pki::{Authority, Ca, Leaf, Reason, Revocations, Validity};
 use harness::stack::REVOCATIONS;
+use pki::inspect::Certificate;
+use pki::{Authority, Ca, Leaf, Reason, Revocations, Validity};
 use tests::config::{CA_FILE, from_files};
 use tests::{Setting, raw, tests};
 use time::OffsetDateTime;

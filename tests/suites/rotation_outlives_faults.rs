@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::dogcatcher::Fault;
-use harness::pki::{Authority, Ca, Leaf};
+use pki::{Authority, Ca, Leaf};
 use tests::config::hasty;
 use tests::{Done, Setting, raw, tests};
 

@@ -132,8 +132,7 @@ services:
     };
     let setting = Setting::of(&config(1));
     let names = "dogs.example,vets.example".parse().unwrap();
-    let shown =
-        setting.authority().issue(&harness::pki::Leaf::server("dogcatcher").reached_as(names)).unwrap();
+    let shown = setting.authority().issue(&pki::Leaf::server("dogcatcher").reached_as(names)).unwrap();
     setting.upstream_tls(|tls| {
         (tls.chain, tls.key) = (shown.chain_pem(), shown.key().pem());
         tls.sessions = harness::dogcatcher::Sessions::Tickets;

@@ -2,7 +2,7 @@
 
 use harness::dogcatcher::Fault;
 use harness::gateway::Ability;
-use harness::pki::{Authority, Ca, Leaf, Name, Validity};
+use pki::{Authority, Ca, Leaf, Name, Validity};
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use tests::config::{CA_FILE, from_files};

@@ -2,7 +2,7 @@
 
 use harness::dogcatcher::ClientCertificate;
 use harness::gateway::Ability;
-use harness::pki::{Leaf, Name};
+use pki::{Leaf, Name};
 use tests::config::{CA_FILE, from_files};
 use tests::{Setting, lacks, needs, raw, tests};
 

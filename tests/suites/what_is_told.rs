@@ -3,7 +3,7 @@
 use std::fs;
 
 use harness::gateway::Ability;
-use harness::pki::Validity;
+use pki::Validity;
 use serde_json::Value;
 use tests::config::with_policy;
 use tests::{Setting, lacks, needs, raw, tests};

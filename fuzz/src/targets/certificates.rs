@@ -1,8 +1,8 @@
 //! Certificates, keys, trust anchors and what is to be told of them, from files that anybody may have written.
 
 use harness::gateway::embedded::upstream::{Anchors, ClientCertificate};
-use harness::pki::Authority;
-use harness::pki::inspect::{Key, Origin, certificates};
+use pki::Authority;
+use pki::inspect::{Key, Origin, certificates};
 
 /// Bytes as a file; those before the first NUL are the key's where two are read.
 pub(super) fn run(data: &[u8]) {

@@ -19,8 +19,8 @@ use super::variants::Variant;
 use super::{Arrangement, filters};
 use crate::gateway::{self, Gateway, Running, Setup};
 use crate::http1::ask;
-use crate::pki::{Authority, Ca, Issued, Leaf};
 use crate::stack::{ANY_PORT, Keys, Places, Secret};
+use pki::{Authority, Ca, Issued, Leaf};
 
 /// All of it, running. Dropping it takes it down.
 pub struct Scene {

@@ -16,7 +16,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::awake::Thread;
-use crate::pki::{Authority, Leaf};
+use pki::{Authority, Leaf};
 
 /// It serves as long as its thread is there.
 pub struct Upstream {

@@ -10,7 +10,7 @@ use super::policy::documents;
 use super::{No, Usage, print};
 use crate::gateway::Engine;
 use crate::migrate::{self, Migration, Outcome, Refused, Report, Source};
-use crate::pki::{Access, Batch, Existing};
+use pki::{Access, Batch, Existing};
 
 /// What was typed.
 #[derive(Args)]

@@ -5,8 +5,8 @@ use reqwest::blocking::{self, RequestBuilder};
 use reqwest::{Certificate, Identity};
 use serde_json::Value;
 
-use crate::pki::Issued;
 use crate::stack::Stack;
+use pki::Issued;
 
 /// Speaks plain HTTP to the gateway.
 pub struct Client {

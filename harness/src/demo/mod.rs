@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::gateway::Gateway;
-use crate::pki::{Authority, Ca, Leaf};
 use crate::progress;
 use crate::stack::{ANY_PORT, Plan, Stack, digest};
+use pki::{Authority, Ca, Leaf};
 
 use client::{Client, Direct};
 use table::Table;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::client::Presented;
 use super::handshake::{fault as unreached, probe};
 use super::{Answer, Fault, Finding, Hop, Patient};
-use crate::pki::inspect::Unreached;
+use pki::inspect::Unreached;
 
 /// What a request over the connection got; or who said no, and why.
 pub(super) fn look(

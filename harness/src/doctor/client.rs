@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use time::{Duration, OffsetDateTime};
 
 use super::{Fault, Finding, Hop, Text};
-use crate::pki::inspect::{Certificate, Inspection, Key, Material, Origin, Problem, Severity};
+use pki::inspect::{Certificate, Inspection, Key, Material, Origin, Problem, Severity};
 
 /// What can be presented. No `Debug`: it holds a private key.
 pub(super) struct Presented {

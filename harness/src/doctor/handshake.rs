@@ -4,7 +4,7 @@ use rustls::{AlertDescription, Error as TlsError};
 
 use super::walk::PATIENCE;
 use super::{Fault, Finding, Hop, Patient};
-use crate::pki::inspect::{Asked, Certificate, Probe, Unreached};
+use pki::inspect::{Asked, Certificate, Probe, Unreached};
 
 /// What went by in a handshake.
 pub(super) struct Seen {

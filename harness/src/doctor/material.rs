@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Fault, Text};
-use crate::pki::inspect::{Certificate, Origin, certificates};
+use pki::inspect::{Certificate, Origin, certificates};
 
 impl Text {
     pub(super) fn read(&self) -> Result<Vec<u8>, Fault> {

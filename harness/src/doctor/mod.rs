@@ -1,6 +1,6 @@
 //! Walks the way from a gateway to an upstream, hop by hop, and says which is broken, why, and what to do.
 //!
-//! It looks as the gateways do: certificates by [`crate::pki::inspect`], the upstream's verification by the embedded
+//! It looks as the gateways do: certificates by [`pki::inspect`], the upstream's verification by the embedded
 //! gateway's own. A hop whose way is broken before it is not looked at, and that is said.
 
 mod acceptance;

@@ -2,7 +2,7 @@
 
 use super::handshake::Seen;
 use super::{Fault, Finding, Hop};
-use crate::pki::inspect::Certificate;
+use pki::inspect::Certificate;
 
 /// `own`: the chain that is presented. `is_taken`: the upstream took it, whatever it has asked for.
 pub(super) fn look(seen: &Seen, own: &[Certificate], is_taken: bool) -> Finding {

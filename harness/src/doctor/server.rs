@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::trust::Trusted;
 use super::{Fault, Finding, Hop};
-use crate::pki::inspect::{Certificate, End, Inspection, Material};
+use pki::inspect::{Certificate, End, Inspection, Material};
 
 /// `known`: what else there is of certificates, to say of one that is missing whose it is.
 pub(super) fn look(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fault, Finding, Hop, TrustedBy};
 use crate::gateway::embedded::upstream::{Against, Anchors, Material, RevocationLists};
-use crate::pki::inspect::Certificate;
+use pki::inspect::Certificate;
 
 /// What an upstream is verified against.
 pub(super) struct Trusted {

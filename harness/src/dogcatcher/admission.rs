@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use tokio::sync::watch;
 
 use super::Fault;
-use crate::pki::inspect::Certificate;
+use pki::inspect::Certificate;
 
 /// Whom a Dogcatcher has let in: the latest certificate of each subject, by its SHA-256.
 pub(super) type LetIn = Arc<Mutex<HashMap<String, String>>>;

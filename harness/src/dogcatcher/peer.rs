@@ -4,7 +4,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ServerConnection};
 
 use super::ledger::{Client, Connection};
-use crate::pki::inspect::Certificate;
+use pki::inspect::Certificate;
 
 /// A connection without TLS.
 pub(super) fn plain(number: u64) -> Connection {

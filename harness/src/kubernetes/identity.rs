@@ -6,7 +6,7 @@ use rustls::pki_types::pem::PemObject;
 use time::OffsetDateTime;
 
 use crate::gateway::embedded::upstream::{Anchors, ClientCertificate, Unusable};
-use crate::pki;
+use pki;
 
 /// A client certificate with its key, and the authorities that the upstream has to chain to, as PEM: seen to be usable.
 /// No `Debug`, for it holds a private key.

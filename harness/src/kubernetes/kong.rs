@@ -1,7 +1,7 @@
 use super::identity::Identity;
 use super::secret::Secret;
 use super::template::fill;
-use crate::pki::Access;
+use pki::Access;
 
 /// A Kong on Kubernetes that calls one upstream by mutual TLS. Names are those of Kubernetes, checked.
 pub struct Kong {

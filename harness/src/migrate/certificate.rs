@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::pki::inspect::{Origin, certificates};
+use pki::inspect::{Origin, certificates};
 
 /// The subject of a chain's leaf, where a policy can call it that.
 pub(super) fn common_name(chain: &str) -> Option<String> {

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::Report;
 use crate::document::{Node, Value};
-use crate::pki::Access;
 use crate::policy::{Check, Document, Setup, Severity, check, text, written};
+use pki::Access;
 
 /// A config that comes out, and what has become of the old one. No `Debug`: it may hold private keys.
 pub struct Migration {

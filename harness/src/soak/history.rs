@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::people::CLIENTS;
-use crate::pki::Leaf;
 use crate::stack::Stack;
+use pki::Leaf;
 
 /// What was in force when.
 pub(super) struct History {

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::dogcatcher::{self, ClientCertificate, Dogcatcher, Sessions, Tls, Versions};
 use crate::gateway::{self, Gateway, Running, Setup};
-use crate::pki::{Authority, Ca, Issued, Leaf};
 use crate::progress;
+use pki::{Authority, Ca, Issued, Leaf};
 
 pub use keys::{Keys, digest, escaped};
 pub use places::Places;

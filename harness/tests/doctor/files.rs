@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use harness::pki::{Leaf, Validity};
+use pki::{Leaf, Validity};
 use rustls::pki_types::CertificateDer;
 
 use crate::diagnosis::Diagnoses;
@@ -49,7 +49,7 @@ pub fn make(diagnoses: &mut Diagnoses) {
     mode(0o600);
 
     let server = scene.root.der();
-    let leaf_last: String = [server.clone(), first(&chain)].iter().map(harness::pki::pem).collect();
+    let leaf_last: String = [server.clone(), first(&chain)].iter().map(pki::pem).collect();
     put("tls.crt", leaf_last.as_bytes());
     diagnoses.owed(&scene, &typed, &[(CLIENT, "client_unfit"), ("acceptance", "refuses_ours")]);
     put("tls.crt", &chain);

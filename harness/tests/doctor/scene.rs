@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use harness::dogcatcher::{ClientCertificate, Dogcatcher, Options, Sessions, Tls, Versions};
-use harness::pki::{Authority, Ca, Issued, Leaf, Validity};
+use pki::{Authority, Ca, Issued, Leaf, Validity};
 use tempfile::TempDir;
 
 /// A directory with `tls.crt`, `tls.key` and `ca.crt`, all in order, and the authority that they are of.

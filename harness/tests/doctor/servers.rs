@@ -1,7 +1,7 @@
 //! What upstreams show.
 
-use harness::pki::inspect::Certificate;
-use harness::pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
+use pki::inspect::Certificate;
+use pki::{Authority, Ca, Issued, Leaf, Reason, Revocations, Validity};
 use time::OffsetDateTime;
 
 use crate::diagnosis::Diagnoses;
@@ -36,7 +36,7 @@ pub fn make(diagnoses: &mut Diagnoses) {
     scene.present(&one.issue(&Leaf::client("kong-client")).unwrap());
     let whole = one.issue(&server()).unwrap();
     let mut tls = scene.tls(&whole);
-    tls.chain = harness::pki::pem(whole.der());
+    tls.chain = pki::pem(whole.der());
     upstream.set_tls(&tls).unwrap();
     diagnoses.owed(&scene, &scene.typed(port), &[(SERVER, "server_intermediate_missing")]);
 

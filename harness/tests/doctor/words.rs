@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use harness::dogcatcher::ClientCertificate;
-use harness::pki::{Authority, Ca, Leaf};
+use pki::{Authority, Ca, Leaf};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -37,7 +37,7 @@ pub fn make(diagnoses: &mut Diagnoses) {
     let between = scene.root.intermediate(&Ca::named("between").path_length(1)).unwrap();
     let client = between.issue(&Leaf::client("kong-client")).unwrap();
     scene.present(&client);
-    std::fs::write(scene.path("tls.crt"), harness::pki::pem(client.der())).unwrap();
+    std::fs::write(scene.path("tls.crt"), pki::pem(client.der())).unwrap();
     let server = between.issue(&crate::scene::at_localhost(Leaf::server("dogs"))).unwrap();
     upstream.set_tls(&scene.tls(&server)).unwrap();
     let owed = [("certificate_request", "chain_incomplete"), ("acceptance", "refuses_issuer")];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use harness::pki::inspect::{Key, KeyMatch, Unreadable, read};
+use pki::inspect::{Key, KeyMatch, Unreadable, read};
 
 use crate::openssl::{self, Told, sorted};
 

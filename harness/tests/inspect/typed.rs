@@ -3,8 +3,8 @@
 use std::process::{Command, Output};
 
 use harness::dogcatcher::{ClientCertificate, Dogcatcher, Fault, Options, Sessions, Tls, Versions};
-use harness::pki::inspect::{Probe, Unreached};
-use harness::pki::{Access, Authority, Batch, Ca, Existing, Leaf, Validity};
+use pki::inspect::{Probe, Unreached};
+use pki::{Access, Authority, Batch, Ca, Existing, Leaf, Validity};
 use serde_json::Value;
 
 #[test]
@@ -122,7 +122,7 @@ fn a_file_that_is_unreadable_hides_nothing_beside_it() {
 fn spiffe_helpers_files_belong_together() {
     let directory = tempfile::tempdir().unwrap();
     let root = Authority::root(&Ca::named("root")).unwrap();
-    let uri = harness::pki::Name::uri("spiffe://example.org/kong").unwrap();
+    let uri = pki::Name::uri("spiffe://example.org/kong").unwrap();
     let svid = root.issue(&Leaf::client("kong").known_as(uri)).unwrap();
     let mut batch = Batch::new(directory.path());
     batch.add("svid.pem", Access::Public, svid.chain_pem());

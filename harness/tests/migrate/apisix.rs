@@ -1,6 +1,6 @@
 //! From a standalone APISIX: documents, since no APISIX is tried here.
 
-use harness::pki::{Authority, Ca, Leaf};
+use pki::{Authority, Ca, Leaf};
 use serde_json::{Value, json};
 
 use crate::{migrate, of};

@@ -271,7 +271,7 @@ fn all_else_is_as_it_was() {
 
 #[test]
 fn a_services_certificate_is_presented_by_the_plugin_under_its_common_name() {
-    use harness::pki::{Authority, Ca, Leaf};
+    use pki::{Authority, Ca, Leaf};
     let issued = Authority::root(&Ca::named("ca")).unwrap().issue(&Leaf::client("kong-client")).unwrap();
     let quoted = |text: &str| Value::from(text).to_string();
     let old = format!(

@@ -4,7 +4,7 @@ use std::fs;
 
 use harness::gateway::embedded::Embedded;
 use harness::gateway::{Gateway, Running, Setup};
-use harness::pki::{Authority, Ca, Leaf, Validity};
+use pki::{Authority, Ca, Leaf, Validity};
 use tempfile::TempDir;
 use time::Duration;
 

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 use harness::gateway::embedded::Embedded;
-use harness::pki::{Leaf, Validity};
 use harness::stack::{ANY_PORT, Plan, Stack};
+use pki::{Leaf, Validity};
 use time::Duration;
 
 pub struct Scene {

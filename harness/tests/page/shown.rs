@@ -189,7 +189,7 @@ fn markup_from_outside_is_text() {
     assert_eq!(scene.send("GET", "/dogs/1", Some(&scene.key("mallory"))), 200);
     scene.send("GET", "/dogs/%3Cimg%20src=x%20onerror=document.title='owned'%3E\"{}", None);
     scene.send("X<B>", "/dogs/1", None);
-    let issued = scene.stack.authority().issue(&harness::pki::Leaf::client(markup)).unwrap();
+    let issued = scene.stack.authority().issue(&pki::Leaf::client(markup)).unwrap();
     scene.stack.rotate("kong-vet", &issued).unwrap();
     browser.until_text("#decisions", markup);
     browser.until_text("#decisions", "%3Cimg%20src=x%20onerror=document.title='owned'%3E\"{}");

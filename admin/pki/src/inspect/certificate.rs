@@ -136,7 +136,7 @@ impl Certificate {
     }
 
     /// `None` where it cannot be parsed once more, which cannot be.
-    pub(in crate) fn with_parsed<T: Default>(&self, ask: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
+    pub(crate) fn with_parsed<T: Default>(&self, ask: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
         X509Certificate::from_der(&self.der).map(|(_, parsed)| ask(&parsed)).unwrap_or_default()
     }
 

@@ -53,7 +53,7 @@ pub(super) fn material(path: &Path) -> Result<Material, Unreadable> {
 }
 
 /// Where the key of a certificate's file lies.
-pub(in crate) fn key_beside(path: &Path) -> Option<PathBuf> {
+pub(crate) fn key_beside(path: &Path) -> Option<PathBuf> {
     beside(path, &["{}.key", "{}_key.pem", "{}-key.pem"])
 }
 

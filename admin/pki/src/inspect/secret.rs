@@ -15,7 +15,7 @@ pub(super) fn read(path: &Path, manifest: &[u8]) -> Result<Vec<Result<Material, 
 }
 
 /// A Secret with its entries. No `Debug`: it holds keys.
-pub(in crate) struct Secret {
+pub(crate) struct Secret {
     path: PathBuf,
     /// Namespace, if it has one, and name.
     name: String,
@@ -27,7 +27,7 @@ pub(in crate) struct Secret {
 ///
 /// # Errors
 /// [`Unreadable::NoManifest`]: there is none.
-pub(in crate) fn secrets(path: &Path, manifest: &[u8]) -> Result<Vec<Secret>, Unreadable> {
+pub(crate) fn secrets(path: &Path, manifest: &[u8]) -> Result<Vec<Secret>, Unreadable> {
     let no_manifest =
         |reason: &str| Unreadable::NoManifest { path: path.to_owned(), reason: reason.to_owned() };
     let text = std::str::from_utf8(manifest).map_err(|_| no_manifest("not UTF-8"))?;
@@ -40,13 +40,13 @@ pub(in crate) fn secrets(path: &Path, manifest: &[u8]) -> Result<Vec<Secret>, Un
 
 impl Secret {
     /// What an entry holds, decoded.
-    pub(in crate) fn entry(&self, wanted: &str) -> Option<&[u8]> {
+    pub(crate) fn entry(&self, wanted: &str) -> Option<&[u8]> {
         let (_, content) = self.entries.iter().find(|(name, _)| name == wanted)?;
         content.as_deref()
     }
 
     /// The certificates of an entry; `None`: it is not there, or holds none.
-    pub(in crate) fn certificates(&self, entry: &str) -> Option<Vec<Certificate>> {
+    pub(crate) fn certificates(&self, entry: &str) -> Option<Vec<Certificate>> {
         certificates(&self.origin(entry), self.entry(entry)?).ok()
     }
 

@@ -9,9 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Step;
 use super::scene::{FORMER, NEXT, Scene, own};
-use crate::{
-    Access, Authority, AuthorityFiles, Batch, Ca, Existing, IdentityFiles, Revocations, Validity,
-};
+use crate::{Access, Authority, AuthorityFiles, Batch, Ca, Existing, IdentityFiles, Revocations, Validity};
 use crate::{issued, placed};
 
 impl Scene {

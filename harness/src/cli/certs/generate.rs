@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::cli::{Usage, is_plain_name, print, rfc3339};
 use crate::kubernetes::Secret;
-use crate::pki::{Access, Algorithm, Authority, Batch, Ca, Existing, Issued, Leaf, Names, Validity};
 use crate::progress;
+use pki::{Access, Algorithm, Authority, Batch, Ca, Existing, Issued, Leaf, Names, Validity};
 
 /// What was typed.
 #[derive(Args)]

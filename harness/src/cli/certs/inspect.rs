@@ -6,10 +6,10 @@ use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
 use crate::cli::{Usage, print};
-use crate::pki::inspect::{
+use crate::progress;
+use pki::inspect::{
     Certificate, Chain, End, Finding, Inspection, KeyMatch, Material, Probe, Severity, Unreached, read,
 };
-use crate::progress;
 
 /// What was typed.
 #[derive(Args)]

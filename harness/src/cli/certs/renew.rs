@@ -5,8 +5,8 @@ use clap::Args;
 
 use super::need_authority;
 use crate::cli::{print, rfc3339};
-use crate::pki::inspect::{self, Certificate};
-use crate::pki::{Authority, AuthorityFiles, IdentityFiles, Validity};
+use pki::inspect::{self, Certificate};
+use pki::{Authority, AuthorityFiles, IdentityFiles, Validity};
 
 /// What was typed.
 #[derive(Args)]

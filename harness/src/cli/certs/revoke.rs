@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::need_authority;
 use crate::cli::{print, rfc3339};
-use crate::pki::{Access, AuthorityFiles, Batch, Existing, Reason, Revocations, Validity, inspect};
+use pki::{Access, AuthorityFiles, Batch, Existing, Reason, Revocations, Validity, inspect};
 
 /// What was typed.
 #[derive(Args)]

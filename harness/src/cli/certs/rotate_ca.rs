@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::need_authority;
 use crate::cli::print;
-use crate::pki::Validity;
-use crate::pki::rotation::{Hop, Refused, Scene, Step};
+use pki::Validity;
+use pki::rotation::{Hop, Refused, Scene, Step};
 
 /// What was typed.
 #[derive(Args)]

@@ -8,8 +8,8 @@ use time::{Duration, OffsetDateTime};
 use super::renew::{identities, renew};
 use crate::cli::signals::Signals;
 use crate::cli::{print, rfc3339, tell};
-use crate::pki::inspect::{Certificate, is_manifest};
-use crate::pki::{Authority, AuthorityFiles, Manifest};
+use pki::inspect::{Certificate, is_manifest};
+use pki::{Authority, AuthorityFiles, Manifest};
 
 /// What was typed.
 #[derive(Args)]

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use crate::cli::{Usage, is_plain_name, print};
 use crate::kubernetes::{File, Identity, InvalidIdentity, Kong, Plugins, Way, apply};
-use crate::pki::{Batch, Existing};
 use crate::progress;
+use pki::{Batch, Existing};
 
 /// What was typed.
 #[derive(Args)]

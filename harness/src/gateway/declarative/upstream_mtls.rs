@@ -7,7 +7,7 @@ use super::certificate::{Environment, pair};
 use super::names::Names;
 use super::{CertificateSource, ClientCertificate, Trust, UpstreamMtls, UpstreamName};
 use crate::document::{Fields, Place, Value, nearest};
-use crate::pki::Name;
+use pki::Name;
 
 /// What the config may refer to.
 pub(super) struct Entities<'e> {

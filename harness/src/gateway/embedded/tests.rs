@@ -24,7 +24,7 @@ use super::Embedded;
 use super::upstream::tests::mock::{Mock, Seen};
 use super::wasm::tests::wat::{CONTINUE, PAUSE, REQUEST, RETURN, RETURNED, Wat};
 use crate::gateway::{Gateway, Running, Setup};
-use crate::pki::{Authority, Ca, Issued, Leaf};
+use pki::{Authority, Ca, Issued, Leaf};
 
 /// An upstream that echoes, and a gateway before it with the certificates `a` and `b`.
 struct Bench {

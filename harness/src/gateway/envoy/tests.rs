@@ -16,8 +16,8 @@ use super::*;
 use crate::gateway::ask::Peer;
 use crate::gateway::wait::until;
 use crate::gateway::{by_name, declarative, filters};
-use crate::pki::{Algorithm, Authority, Ca, Leaf};
 use crate::stack::{ANY_PORT, Plan, Stack};
+use pki::{Algorithm, Authority, Ca, Leaf};
 
 #[test]
 fn routes_stand_in_kongs_order() {

@@ -9,7 +9,7 @@ use crate::migrate::certificate::common_name;
 use crate::migrate::declarative::{Pair, Presenter, Service, entity_name};
 use crate::migrate::report::{Notes, Outcome};
 use crate::migrate::result::File;
-use crate::pki::Access;
+use pki::Access;
 
 pub(super) struct Upstreams<'d> {
     root: &'d Node,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::pki::Validity;
+use pki::Validity;
 
 #[tokio::test]
 async fn each_request_goes_out_as_the_identity_that_was_selected() {

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::identity::Digest;
 use crate::gateway::declarative::PemPair;
-use crate::pki::inspect::Certificate;
+use pki::inspect::Certificate;
 
 /// A chain with the key of its leaf. No `Debug`: it holds a private key.
 pub struct ClientCertificate {

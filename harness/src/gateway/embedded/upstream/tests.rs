@@ -22,7 +22,7 @@ use super::*;
 use crate::gateway::declarative::{
     CertificateSource, ClientCertificate as Named, Config, Protocol, Route, Service, Trust, UpstreamMtls,
 };
-use crate::pki::{Authority, Ca, Issued, Leaf as Asked};
+use pki::{Authority, Ca, Issued, Leaf as Asked};
 
 static VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gateway::declarative::{Certificate, PemPair};
-use crate::pki::Validity;
+use pki::Validity;
 
 /// Writes garbage of some kind where the good certificate `a` is.
 type Spoil = fn(&Bench);

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::embedded::upstream::{Body, BoxError};
-use crate::pki::{Authority, Issued};
+use pki::{Authority, Issued};
 
 /// Takes clients with a certificate of one authority, and clients without any. Ends when dropped.
 pub(crate) struct Mock {

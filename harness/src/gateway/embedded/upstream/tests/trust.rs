@@ -1,7 +1,7 @@
 //! Which upstreams are believed.
 
 use super::*;
-use crate::pki::{Name, Validity};
+use pki::{Name, Validity};
 
 async fn against(bench: &mut Bench, server: &Issued) -> Result<Seen, String> {
     bench.mock = Mock::start(server, &bench.authority, &TLS13).await;
