@@ -32,6 +32,7 @@ fn trap_of_another_filter_is_a_500_without_the_key_in_the_log() {
     let entries = || fs::read_to_string(&case.log).unwrap_or_default();
     case.setting.wait_until("the requests are logged", || entries().lines().count() == 3);
     assert!(!entries().contains(&key), "{}", entries());
+    assert!(!case.setting.log().contains("exited on signal"), "a worker has ended");
 }
 
 struct Case {
@@ -93,4 +94,7 @@ const FILTER: &str = r#"(module
   (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) WHAT (i32.const 1))
   (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-  (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
+  (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_log") (param i32))
+  (func (export "proxy_on_delete") (param i32)))"#;
