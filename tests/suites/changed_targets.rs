@@ -9,6 +9,7 @@ use tests::{Setting, needs, raw, tests};
 
 tests![
     plain_upstream_of_ai_proxy_receives_nothing,
+    plugin_that_requests_the_upstream_by_itself_is_rejected,
     target_changed_after_the_decision_receives_nothing,
     target_changed_before_the_decision_is_called_by_the_right_certificate,
     upstream_entity_of_a_later_plugin_shares_no_connection_without_its_certificate,
@@ -82,6 +83,16 @@ fn plain_upstream_of_ai_proxy_receives_nothing() {
         case.setting.request("POST", "/ai/anything").key("ann").header("Content-Type", "application/json");
     let seen = request.body(chat.into()).send();
     assert_eq!((seen.status, case.contacts()), (503, before), "{}", seen.text);
+}
+
+/// ai-response-transformer opens a connection of its own, without a client certificate.
+fn plugin_that_requests_the_upstream_by_itself_is_rejected() {
+    let case = Case::new();
+    for path in ["/transformed/anything", "/transformed-default/anything"] {
+        let before = case.contacts();
+        let seen = case.setting.get(path).key("ann").send();
+        assert_eq!((seen.status, case.contacts()), (503, before), "{path}: {}", seen.text);
+    }
 }
 
 /// What a plugin does in `access`, and what is wrong with it. `PLAIN` and `OTHER` are ports of other upstreams.
@@ -161,6 +172,11 @@ fn config(plain: u16, other: u16) -> String {
         );
     }
     let before = fill(r#"kong.service.set_target("localhost", OTHER)"#);
+    let transformer = format!(
+        "{{name: ai-response-transformer, config: {{prompt: bark, https_verify: false, llm: {{route_type: llm/v1/chat, \
+         auth: {{header_name: Authorization, header_value: Bearer x}}, model: {{provider: openai, name: dog, options: \
+         {{upstream_url: 'http://localhost:{plain}/anything'}}}}}}}}}}"
+    );
     format!(
         r#"_format_version: "3.0"
 consumers:
@@ -183,10 +199,12 @@ services:
         route_type: llm/v1/chat
         auth: {{header_name: Authorization, header_value: Bearer x}}
         model: {{provider: openai, name: dog, options: {{upstream_url: 'http://localhost:{plain}/anything'}}}}
+  - {{name: transformed, paths: [/transformed], plugins: [{POLICY}, {transformer}]}}
 - name: default
   url: https://dogcatcher-api:5443
   plugins: [{{name: upstream-mtls, config: {{client_certificates: [{client}], client_certificate: kong-client, ca_file: {CA_FILE}}}}}]
   routes:
+  - {{name: transformed-default, paths: [/transformed-default], plugins: [{transformer}]}}
 {default}"#,
         upstream_mtls = upstream_mtls(""),
         client = from_files("kong-client"),

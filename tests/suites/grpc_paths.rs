@@ -9,7 +9,7 @@ use harness::dogcatcher::Seen;
 use harness::gateway::Ability;
 use tempfile::TempDir;
 use tests::config::upstream_mtls;
-use tests::{Setting, grpc, needs, tests};
+use tests::{Setting, grpc, is_native, needs, tests};
 
 tests![
     denied_method_is_not_reached_by_percent_encoding,
@@ -18,6 +18,7 @@ tests![
     denied_method_is_not_reached_by_setting_the_uri,
     denied_method_is_not_reached_by_transcoding,
     denied_method_is_not_reached_through_a_stripped_path,
+    key_in_the_query_reaches_no_grpc_upstream,
     rules_see_the_method_of_a_grpc_route,
 ];
 
@@ -26,6 +27,30 @@ fn rules_see_the_method_of_a_grpc_route() {
     case.call("plain", "/hello.HelloService/Admin").assert_denied();
     case.call("plain", "/hello.HelloService/Vet").assert_passes_as("kong-vet", "/hello.HelloService/Vet");
     case.call("plain", "/hello.HelloService/Say").assert_passes_as("kong-client", "/hello.HelloService/Say");
+}
+
+/// nginx sends the query as it came, unless a plugin sets another.
+fn key_in_the_query_reaches_no_grpc_upstream() {
+    let case = Case::new();
+    let key = case.setting.key("ann");
+    for (query, with_header) in [("X-API-Key", false), ("a=1&X%2DAPI-Key", true)] {
+        let before = case.setting.requests_upstream();
+        let mut headers = vec![("x-route", "plain")];
+        if with_header {
+            headers.push(("x-api-key", &key));
+        }
+        let path = format!("/hello.HelloService/Say?{query}={key}");
+        let response = grpc::call(case.setting.proxy(), &path, &headers);
+        let outcome = case.outcome(before, response.http_status, response.grpc_status);
+        match &outcome.received {
+            Some(received) => assert!(!received.uri.contains(&key), "{outcome:?}"),
+            None => {
+                assert_eq!(outcome.status, if with_header && is_native() { 401 } else { 400 }, "{outcome:?}")
+            }
+        }
+    }
+    let path = "/hello.HelloService/Say?other=1";
+    case.call("plain", path).assert_passes_as("kong-client", path);
 }
 
 /// An HTTP route, whose path Kong strips, onto a gRPC service, to which the path is sent all the same.

@@ -425,6 +425,20 @@ local function adopt_upstream_certificate(ctx)
 end
 
 
+-- Plugins that request the upstream by a connection of their own, for which no certificate can be set.
+local CONNECTING = { ["ai-response-transformer"] = true }
+
+
+local function reject_connecting(ctx, plugin)
+  local request = ctx.upstream_mtls
+  if CONNECTING[plugin] and (request or decision.is_allowed(ctx)) then
+    kong.log.err("503: the plugin ", plugin, " requests the upstream by itself, without a client certificate and ",
+                 "without verification by upstream-mtls: remove it from this route")
+    return kong.response.error(503, NO_CERTIFICATE)
+  end
+end
+
+
 local function remember_resolved_port(ctx)
   local request = ctx.upstream_mtls
   if request then
@@ -441,6 +455,7 @@ local function prepare()
     require("kong.plugins.upstream-mtls.patches.upstream_certificates").prepare(apply)
     require("kong.plugins.upstream-mtls.patches.proxy_cache").vary_by(presented)
     access_end.add(verify_target)
+    require("kong.plugins.upstream-mtls.patches.late_plugins").before_each(reject_connecting)
     access_end.add_after(adopt_upstream_certificate)
     access_end.add_after(remember_resolved_port)
   end)

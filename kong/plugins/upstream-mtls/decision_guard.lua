@@ -28,6 +28,8 @@ local ngx = ngx
 local ANSWERING = {
   ["ai-proxy"] = true,
   ["ai-proxy-advanced"] = true,
+  ["ai-request-transformer"] = true,
+  ["ai-response-transformer"] = true,
   ["aws-lambda"] = true,
   ["azure-functions"] = true,
   ["forward-proxy"] = true,
@@ -124,11 +126,26 @@ local function before_late_plugin(ctx, plugin)
 end
 
 
+-- Why a gRPC request cannot be sent as it is to be. nginx sends its query as the client sent it, with a key in it.
+local function grpc_obstacle(ctx)
+  local reason = grpc_path.publish()
+  if reason and requires_decision(ctx) then
+    return reason
+  end
+
+  local names = grpc_path.applies_to(ngx.var.upstream_scheme) and requires_decision(ctx) and
+                ctx.mtls_requirement.hidden_names
+  if names and log_redaction.is_in_query(names) then
+    return "the query of a gRPC request has an API key, and Kong cannot remove it"
+  end
+end
+
+
 --- After the last access handler, before Kong resolves the target.
 local function after_plugins(ctx)
   decision.decide_deferred(ctx)
-  local reason = grpc_path.publish(ctx)
-  if reason and requires_decision(ctx) then
+  local reason = grpc_obstacle(ctx)
+  if reason then
     hide_keys(ctx)
     kong.log.info("400: ", reason)
     return kong.response.error(400, "Bad request path")

@@ -56,16 +56,18 @@ local function replace_query(query)
 end
 
 
+-- The query's arguments except those with one of these names, and whether there are any with one.
 local function query_without(names)
-  local kept = {}
+  local kept, found = {}, false
   for pair in gmatch(ngx.var.args or "", "[^&]+") do
-    local name = ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))
-    if not names[name] then
+    if names[ngx.unescape_uri((gsub(match(pair, "^[^=]*"), "+", " ")))] then
+      found = true
+    else
       kept[#kept + 1] = pair
     end
   end
 
-  return concat(kept, "&")
+  return concat(kept, "&"), found
 end
 
 
@@ -104,25 +106,39 @@ local function spellings_of(key_names)
 end
 
 
+local function set_of(list)
+  local set = {}
+  for _, each in ipairs(list) do
+    set[each] = true
+  end
+
+  return set
+end
+
+
+--- Whether the current request's query has an argument with one of these names.
+-- @tparam {string,...} key_names
+local function is_in_query(key_names)
+  local _, found = query_without(set_of(key_names))
+  return found
+end
+
+
 --- Hide the keys of the current request in log entries, whatever becomes of it.
 -- @tparam {string,...} key_names names of headers and query arguments
 local function hide_keys(key_names)
-  local names = {}
-  for _, name in ipairs(key_names) do
-    names[name] = true
-  end
-
   for _, header in ipairs(spellings_of(key_names)) do
     set("request.headers." .. header, REDACTED, REPLACE)
   end
 
   if ngx.var.args then
-    replace_query(query_without(names))
+    replace_query((query_without(set_of(key_names))))
   end
 end
 
 
 return {
+  is_in_query = is_in_query,
   replace_query = replace_query,
   hide_keys = hide_keys,
 }

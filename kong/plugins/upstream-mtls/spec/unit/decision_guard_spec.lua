@@ -28,14 +28,20 @@ describe("upstream-mtls: decision_guard", function()
     for name, module in pairs({
       connection = { obstacle = function() return connection_obstacle end },
       metrics = { count_rejection = function() end },
-      grpc_path = { publish = function() return grpc_reason end },
+      grpc_path = {
+        publish = function() return grpc_reason end,
+        applies_to = function(scheme) return scheme == "grpcs" end,
+      },
       policy_lookup = {
         prepare = function() return is_used end,
         requirement = function() return requirement, lookup_error end,
         runs_as_filter = function() return is_filter end,
         stale_reason = function() return stale_reason end,
       },
-      log_redaction = { hide_keys = function(names) redacted = names end },
+      log_redaction = {
+        hide_keys = function(names) redacted = names end,
+        is_in_query = function(names) return names[1] == "in-the-query" end,
+      },
       ["patches.header_count"] = { exceeds_filters = function() return has_many_headers end },
       ["patches.late_plugins"] = { before_each = register("before_late_plugin") },
       ["patches.responses"] = {
@@ -163,6 +169,12 @@ describe("upstream-mtls: decision_guard", function()
 
       it("rejects a gRPC request whose path is unknown where a policy applies", function()
         grpc_reason = "escaped characters"
+        assert.equal(400, status_of("after_plugins"))
+      end)
+
+      it("rejects a gRPC request with a key in its query, which cannot be hidden", function()
+        world.var.upstream_scheme = "grpcs"
+        requirement = { required = true, hidden_names = { "in-the-query" } }
         assert.equal(400, status_of("after_plugins"))
       end)
 
