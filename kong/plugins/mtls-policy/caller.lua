@@ -135,17 +135,20 @@ local function forget_groups(ctx)
 end
 
 
---- Have the groups of a policy's consumer end with it. Once, when a worker starts.
---
 -- Kong limitation: `authenticated_groups` belong to the request, not to a consumer (kong/plugins/acl/handler.lua, seen
 -- in 3.4 to 3.10). acl would read those of a consumer whom another authentication plugin has replaced.
-local function prepare()
-  local client = kong.client
-  local original = client.authenticate
+local function forget_groups_at(client)
+  local authenticate_as = client.authenticate
   client.authenticate = function(...)
     forget_groups(ngx.ctx)
-    return original(...)
+    return authenticate_as(...)
   end
+end
+
+
+--- Have the groups of a policy's consumer end with it. Once, when a worker starts.
+local function prepare()
+  forget_groups_at(kong.client)
 end
 
 

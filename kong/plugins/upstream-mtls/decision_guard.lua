@@ -30,14 +30,19 @@ local ANSWERING = {
   ["ai-proxy-advanced"] = true,
   ["ai-request-transformer"] = true,
   ["ai-response-transformer"] = true,
+  ["ai-semantic-cache"] = true,
   ["aws-lambda"] = true,
   ["azure-functions"] = true,
+  ["confluent"] = true,
   ["forward-proxy"] = true,
   ["graphql-proxy-cache-advanced"] = true,
+  ["kafka-upstream"] = true,
   ["mocking"] = true,
   ["proxy-cache"] = true,
   ["proxy-cache-advanced"] = true,
+  ["request-callout"] = true,
   ["request-termination"] = true,
+  ["solace-upstream"] = true,
 }
 
 

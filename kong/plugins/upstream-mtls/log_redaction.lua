@@ -107,12 +107,12 @@ end
 
 
 local function set_of(list)
-  local set = {}
+  local members = {}
   for _, each in ipairs(list) do
-    set[each] = true
+    members[each] = true
   end
 
-  return set
+  return members
 end
 
 
