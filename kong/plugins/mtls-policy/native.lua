@@ -60,8 +60,11 @@ end
 -- @tparam string document JSON
 -- @treturn string|nil all of it, one a line
 local function problems_of(document)
-  local policy = ffi.gc(C.mtls_policy_check(document, #document), C.mtls_policy_free)
-  return text(C.mtls_policy_problems(policy))
+  local policy = C.mtls_policy_check(document, #document)
+  local problems = text(C.mtls_policy_problems(policy))
+  -- not left to the garbage collector, which does not know how large it is
+  C.mtls_policy_free(policy)
+  return problems
 end
 
 
