@@ -11,7 +11,6 @@ pub mod conformance;
 mod consumers_file;
 pub mod demo;
 pub mod doctor;
-pub mod document;
 pub mod dogcatcher;
 pub mod e2e;
 pub mod gateway;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::gateway::declarative::parse;
+use kong_config::declarative::parse;
 
 /// Bytes as a config file.
 pub(super) fn run(data: &[u8]) {

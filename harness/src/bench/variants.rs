@@ -4,8 +4,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::document::{Report, parse};
 use crate::gateway::{Ability, Gateway};
+use kong_config::document::{Report, parse};
 
 /// One way to have a request served.
 #[derive(Clone, Debug, Deserialize)]

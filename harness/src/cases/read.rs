@@ -9,7 +9,7 @@ mod request;
 use std::path::Path;
 
 use super::{Case, Suite, Text};
-use crate::document::{self, Place, Problem, Problems, Report};
+use kong_config::document::{self, Place, Problem, Problems, Report};
 
 /// What cases are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 
 use super::entities::{Known, look};
 use super::{Finding, Hop};
-use crate::document::Node;
 use crate::gateway::Engine;
 use crate::policy::{Document, Setup};
+use kong_config::document::Node;
 
 /// The Admin API of a Kong. No `Debug`: the headers may hold a credential.
 pub struct AdminApi {

@@ -6,9 +6,9 @@ use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 
 use super::{Fault, Finding, Hop};
-use crate::document::{Node, nearest};
 use crate::gateway::Engine;
 use crate::policy::{Placed, Scope, Setup, complaint, unknown_names, whole};
+use kong_config::document::{Node, nearest};
 
 /// What is known besides the entities themselves.
 #[derive(Default)]

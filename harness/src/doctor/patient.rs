@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::gateway::declarative::UpstreamName;
+use kong_config::declarative::UpstreamName;
 
 /// One way to an upstream, that of a service under one client certificate. No `Debug`: it may hold a private key.
 #[derive(Clone)]

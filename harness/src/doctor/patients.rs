@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::patient::{Patient, Text, TrustedBy};
 use super::{Fault, Finding, Hop, manifests, policy};
-use crate::gateway::declarative::{
+use kong_config::declarative::{
     self, Certificate, CertificateSource, Config, Protocol, Service, Trust, UpstreamMtls,
 };
 

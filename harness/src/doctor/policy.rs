@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Fault, Finding, Hop};
 use crate::consumers_file;
-use crate::document::nearest;
-use crate::gateway::declarative::{Config, Filter, Route, UpstreamMtls};
 use crate::policy::complaint;
+use kong_config::declarative::{Config, Filter, Route, UpstreamMtls};
+use kong_config::document::nearest;
 
 /// One finding for each fault; one in all where there is none. Without any policy there is nothing to say.
 pub(super) fn look(config: &Config) -> Vec<Finding> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::document::{self, Problems, Report};
 use crate::stack::{Keys, digest};
+use kong_config::document::{self, Problems, Report};
 
 /// A user's config, ready for a [`Stack`](crate::stack::Stack).
 pub struct Own {

@@ -8,11 +8,11 @@ use super::config::Own;
 use super::explain::Explainer;
 use super::report::{self, Report, Tried};
 use crate::cases::{Case, Suite, Text, http, judge};
-use crate::document::nearest;
 use crate::dogcatcher::ClientCertificate;
 use crate::gateway::Gateway;
 use crate::progress;
 use crate::stack::{ANY_PORT, Keys, Plan, Stack};
+use kong_config::document::nearest;
 
 /// Asks all cases of a suite.
 ///

@@ -4,7 +4,6 @@
 
 mod ability;
 mod ask;
-pub mod declarative;
 pub mod docker;
 pub mod embedded;
 mod engine;

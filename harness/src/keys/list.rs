@@ -6,8 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::document::Node;
 use crate::policy::Setup;
+use kong_config::document::Node;
 
 /// A key, as a policy has it.
 #[derive(Clone, Debug, Serialize)]

@@ -8,8 +8,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::list::{Held, list};
 use super::{ApiKey, Entry, State, time};
-use crate::document::{Node, Report, nearest};
 use crate::policy::{Document, Edits, Setup, root_of};
+use kong_config::document::{Node, Report, nearest};
 
 /// What is to be done.
 pub struct Plan<'p> {
@@ -173,7 +173,7 @@ fn succeeded(
 ) -> Value {
     let below = |node: &Node| succeeded(node, lists, old, old_not_after, entry);
     match &node.value {
-        crate::document::Value::List(items) => {
+        kong_config::document::Value::List(items) => {
             let mut items: Vec<_> = items.iter().map(below).collect();
             if lists.contains(&node.span) {
                 let at = items.iter().position(|key| key["id"] == *old.id).unwrap_or_default();
@@ -182,7 +182,7 @@ fn succeeded(
             }
             items.into()
         }
-        crate::document::Value::Map(entries) => {
+        kong_config::document::Value::Map(entries) => {
             Value::Object(entries.iter().map(|(key, node)| (key.name.clone(), below(node))).collect())
         }
         _ => node.to_json(),

@@ -1,7 +1,7 @@
 //! Kong's declarative config, put together anew, for what was no Kong's before.
 
 use super::policy::{Consumer, Policy, plugin, present, texts};
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// What requests are sent to.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! API keys as the old configurations hold them.
 
-use crate::document::Node;
 use crate::keys::Placeholder;
+use kong_config::document::Node;
 
 /// A key that cannot be migrated, for the report.
 pub(super) struct Missing {

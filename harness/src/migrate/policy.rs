@@ -1,6 +1,6 @@
 //! A policy that is being put together, and how it is written.
 
-use crate::document::Node;
+use kong_config::document::Node;
 
 /// A policy that is being put together: what of it is absent has its default.
 #[derive(Clone, Default)]
@@ -143,7 +143,7 @@ impl Rule {
         let outcome = match outcome {
             Outcome::Present(name) => ("client_certificate", name.as_str().into()),
             Outcome::Deny { status, message } => {
-                let status = crate::document::Value::Integer(*status).into();
+                let status = kong_config::document::Value::Integer(*status).into();
                 ("deny", [("status", status), ("message", (*message).into())].into_iter().collect())
             }
         };

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json as object};
 
 use super::Source;
-use crate::document::{Node, Value as Written, visible};
 use crate::policy::Document;
+use kong_config::document::{Node, Value as Written, visible};
 
 /// What has become of a setup. Holds no key and no private key.
 pub struct Report {

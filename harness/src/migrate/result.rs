@@ -5,8 +5,8 @@ use std::fmt;
 use time::OffsetDateTime;
 
 use super::Report;
-use crate::document::{Node, Value};
 use crate::policy::{Check, Document, Setup, Severity, check, text, written};
+use kong_config::document::{Node, Value};
 use pki::Access;
 
 /// A config that comes out, and what has become of the old one. No `Debug`: it may hold private keys.

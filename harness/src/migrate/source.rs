@@ -4,8 +4,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-use crate::document::Node;
 use crate::policy::Document;
+use kong_config::document::Node;
 
 /// What a document is a setup of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -17,7 +17,7 @@ use super::document::one_line;
 use super::locate::locate;
 use super::{Document, Finding, Placed, Setup, Severity};
 use crate::consumers_file;
-use crate::document::{Node, Value as Written};
+use kong_config::document::{Node, Value as Written};
 
 /// What to look for.
 pub struct Check {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::mask::{mask, structure};
 use super::members::is_resource;
 use super::{Finding, Severity};
-use crate::document::{Node, Problem, Problems, Report, SECOND_DOCUMENT, Value, parse_all};
+use kong_config::document::{Node, Problem, Problems, Report, SECOND_DOCUMENT, Value, parse_all};
 
 /// A text and what it holds.
 pub struct Document {

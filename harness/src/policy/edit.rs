@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// Changes that are still to be made.
 pub struct Edits<'t> {

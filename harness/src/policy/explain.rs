@@ -177,7 +177,7 @@ fn resource<'s, 'd>(setup: &'s Setup<'d>, name: &str) -> anyhow::Result<&'s Plac
 
 fn no_route(setup: &Setup<'_>, name: &str) -> anyhow::Error {
     let labels = || setup.routes.iter().map(|route| route.label());
-    match crate::document::nearest(name, labels()) {
+    match kong_config::document::nearest(name, labels()) {
         Some(near) => anyhow!("there is no route {name:?} (did you mean {near:?}?)"),
         None if setup.routes.is_empty() => anyhow!("there are no routes here: leave --route out"),
         None => anyhow!("there is no route {name:?}; there are: {}", labels().collect::<Vec<_>>().join(", ")),
@@ -262,7 +262,7 @@ fn as_consumer(
         established || document["consumers_file"].is_string() || document["anonymous"] == username;
     if known.is_none() && !elsewhere {
         let names = consumers.iter().filter_map(|consumer| consumer["username"].as_str());
-        let near = crate::document::nearest(username, names);
+        let near = kong_config::document::nearest(username, names);
         let near = near.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default();
         bail!("the policy has no consumer {username:?}{near}");
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json as object};
 
 use super::Document;
 use super::document::{one_line, position};
-use crate::document::visible;
+use kong_config::document::visible;
 
 /// One thing that is to be said, and where it stands.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use anyhow::ensure;
 use saphyr_parser::{Event, Parser};
 
 use super::{Document, Setup, root_of};
-use crate::document::{Node, Report};
+use kong_config::document::{Node, Report};
 
 /// The document in its one way, YAML or JSON as it was.
 ///
@@ -41,7 +41,8 @@ pub fn format(document: &Document, setup: &Setup<'_>) -> anyhow::Result<String> 
     let again = root_of(&formatted, &Report::new(None)).map(|(root, _)| root);
     let same = again.as_ref().map(Node::to_json) == Some(document.root.to_json());
     ensure!(same, "{name} is written in a way that cannot be formatted without a change: it stays as it is");
-    let mut before_and_after = [crate::document::templates(text), crate::document::templates(&formatted)];
+    let mut before_and_after =
+        [kong_config::document::templates(text), kong_config::document::templates(&formatted)];
     before_and_after.iter_mut().for_each(|templates| templates.sort_unstable());
     let [before, after] = before_and_after;
     ensure!(
@@ -65,7 +66,7 @@ pub(super) fn has_comments(text: &str, root: &Node) -> bool {
 
 /// The first line with what the tree does not hold.
 fn lost(text: &str) -> Option<usize> {
-    let text = crate::document::without_templates(text);
+    let text = kong_config::document::without_templates(text);
     Parser::new_from_str(&text).filter_map(Result::ok).find_map(|(event, at)| {
         let lost = match event {
             Event::Alias(_) => true,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::document::{Key, Node, Value};
+use kong_config::document::{Key, Node, Value};
 
 /// What to point at: the value; its name, where the field itself or a whole collection is meant; and where something is
 /// missing, what it is missing from.
@@ -52,7 +52,7 @@ fn find<'d>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Report, parse};
+    use kong_config::document::{Report, parse};
 
     #[test]
     fn a_path_leads_to_what_it_means() {

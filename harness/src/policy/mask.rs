@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// The text with `*` for each byte of what may be a secret.
 pub(super) fn mask(text: &str, root: &Node) -> String {
@@ -109,7 +109,7 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Report, parse};
+    use kong_config::document::{Report, parse};
 
     #[test]
     fn what_may_be_a_secret_is_covered_and_all_else_stays_in_its_place() {

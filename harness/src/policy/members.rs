@@ -1,7 +1,7 @@
 //! Kong's entities in a document of any of the kinds that are known, by its content.
 
 use super::Document;
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// An entity, and which one it is nested in.
 #[derive(Clone, Copy)]

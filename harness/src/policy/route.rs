@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::{Request, Setup};
-use crate::document::Node;
-use crate::gateway::declarative;
-use crate::gateway::embedded::router::{RouteRequest, Router};
-use crate::gateway::embedded::uri::Target;
+use kong_config::declarative;
+use kong_config::document::Node;
+use kong_config::router::{RouteRequest, Router};
+use kong_config::uri::Target;
 
 /// The routes of a setup, and nothing else of it.
 pub(super) struct Routing {

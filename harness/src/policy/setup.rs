@@ -4,7 +4,7 @@
 
 use super::Document;
 use super::members::{Entity, Kind, entities, is_resource};
-use crate::document::{Node, Value, with_names};
+use kong_config::document::{Node, Value, with_names};
 
 /// All that the documents hold together.
 pub struct Setup<'d> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use harness::cases;
-use harness::document::{self, Report};
-use harness::gateway::declarative;
+use kong_config::declarative;
+use kong_config::document::{self, Report};
 use mtls_policy::policy::Policy;
 use serde_json::{Value, json};
 

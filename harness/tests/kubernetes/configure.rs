@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use harness::gateway::declarative::{self, CertificateSource, Trust};
+use kong_config::declarative::{self, CertificateSource, Trust};
 use mtls_policy::policy::Policy;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::document::{self, Report};
+use kong_config::document::{self, Report};
 use serde_json::Value;
 
 use crate::schemas::complaints;

@@ -21,7 +21,7 @@ routes:
 "#;
 
 fn new(text: &str) -> Value {
-    harness::document::parse(text, &harness::document::Report::new(None)).unwrap().to_json()
+    kong_config::document::parse(text, &kong_config::document::Report::new(None)).unwrap().to_json()
 }
 
 #[test]

@@ -27,8 +27,8 @@ const PEOPLE: &str = "consumers:
 
 /// The new config.
 fn new(said: &Said) -> Value {
-    let report = harness::document::Report::new(None);
-    harness::document::parse(&said.out, &report).unwrap_or_else(|| panic!("{}", said.err)).to_json()
+    let report = kong_config::document::Report::new(None);
+    kong_config::document::parse(&said.out, &report).unwrap_or_else(|| panic!("{}", said.err)).to_json()
 }
 
 /// The policy on a route.
@@ -255,7 +255,8 @@ fn all_else_is_as_it_was() {
     let old = config(&["{name: key-auth}, {name: cors, config: {origins: ['*'], max_age: 7}}", ""], &more);
     let said = of(&old, &[]);
     assert_eq!(said.code, 0, "{}", said.err);
-    let mut owed = harness::document::parse(&old, &harness::document::Report::new(None)).unwrap().to_json();
+    let mut owed =
+        kong_config::document::parse(&old, &kong_config::document::Report::new(None)).unwrap().to_json();
     let came = new(&said);
     // What was key-auth is a policy, at the end of the list.
     owed["services"][0]["routes"][0]["plugins"] = json!([

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use harness::document::{self, Report};
+use kong_config::document::{self, Report};
 use serde_json::Value;
 
 use crate::tools::{content, find, monitoring};

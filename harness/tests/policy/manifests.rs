@@ -40,8 +40,8 @@ fn forms(resources: &[Value]) -> Vec<(&'static str, String)> {
         json!({"apiVersion": "configuration.konghq.com/v1", "kind": "KongPluginList", "items": resources});
     let yaml: Vec<_> = resources.iter().map(|one| format!("{one}\n")).collect();
     let block = |value: &Value| {
-        let report = harness::document::Report::new(None);
-        harness::policy::written(&harness::document::parse(&value.to_string(), &report).unwrap())
+        let report = kong_config::document::Report::new(None);
+        harness::policy::written(&kong_config::document::parse(&value.to_string(), &report).unwrap())
     };
     let blocks: Vec<_> = resources.iter().map(block).collect();
     vec![

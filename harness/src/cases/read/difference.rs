@@ -2,7 +2,7 @@
 
 use super::owed;
 use crate::cases::{Difference, HOSTS, Instead};
-use crate::document::{Place, nearest};
+use kong_config::document::{Place, nearest};
 
 /// `differs`: by host, or by several with commas between them.
 pub(super) fn read(place: Option<Place<'_>>) -> Vec<Difference> {

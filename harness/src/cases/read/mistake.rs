@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{difference, name};
 use crate::cases::{Instead, Mistake};
-use crate::document::Place;
+use kong_config::document::Place;
 
 pub(super) fn read(place: &Place<'_>, names: &mut Vec<String>) -> Option<Mistake> {
     let mut fields = place.fields()?;

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::cases::{Case, Certificate, Owed, Text, Upstream, Values};
-use crate::document::{Fields, Place, Value};
+use kong_config::document::{Fields, Place, Value};
 
 /// `401 Unauthorized`, `passes as kong-client`, or a mapping.
 pub(super) fn read(place: &Place<'_>) -> Option<Owed> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Kind;
-use crate::document::{Fields, Place};
+use kong_config::document::{Fields, Place};
 
 pub(super) struct Policies<'d> {
     kind: Kind,
@@ -61,7 +61,7 @@ impl<'d> Policies<'d> {
         let name = place.string()?;
         let found = self.named.iter().find(|(each, _)| *each == name);
         if found.is_none() {
-            let near = crate::document::nearest(name, self.named.iter().map(|(each, _)| *each));
+            let near = kong_config::document::nearest(name, self.named.iter().map(|(each, _)| *each));
             let hint = near.map(|near| format!(", did you mean {near:?}?")).unwrap_or_default();
             place.problem(format_args!("no policy is called {name:?}{hint}"));
         }

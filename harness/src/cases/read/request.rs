@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Kind, text};
 use crate::cases::{Established, Request, Text};
-use crate::document::{Fields, Place};
+use kong_config::document::{Fields, Place};
 
 /// `request`, `received`, `headers`, `body`, `established` and `now` of a case.
 pub(super) fn read(fields: &mut Fields<'_>, people: &[Established]) -> Option<Request> {

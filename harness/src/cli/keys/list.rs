@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 
 use crate::cli::policy::documents;
 use crate::cli::{No, print};
-use crate::document::visible;
 use crate::keys::{self, Held, State};
 use crate::policy::Setup;
+use kong_config::document::visible;
 
 /// What was typed.
 #[derive(Args)]

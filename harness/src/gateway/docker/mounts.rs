@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use bollard::models::{Mount, MountType};
 
-use crate::document::{Node, Report, Value, parse};
+use kong_config::document::{Node, Report, Value, parse};
 
 /// Directories and not files by themselves: a mounted file stays the one that it was, while a Secret is replaced by
 /// links in its directory.

@@ -9,7 +9,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use crate::consumers_file;
-use crate::gateway::declarative::{Config, Filter};
+use kong_config::declarative::{Config, Filter};
 
 /// What is in force of every consumers file that a config names.
 #[derive(Default)]

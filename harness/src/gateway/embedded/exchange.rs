@@ -21,10 +21,10 @@ use super::headers::{self, Forwarded};
 use super::metrics::Place;
 use super::page::Decision;
 use super::properties::{RequestProperties, SERVED_BY};
-use super::router::{Match, RouteRequest};
 use super::upstream::{Body, NoWay, Terms, Way};
-use super::uri::Target;
-use crate::gateway::declarative::{Route, Service};
+use kong_config::declarative::{Route, Service};
+use kong_config::router::{Match, RouteRequest};
+use kong_config::uri::Target;
 
 /// Both ends of a client's connection.
 #[derive(Clone, Copy)]

@@ -8,8 +8,8 @@ use super::failure::{Failed, Failure};
 use super::headers;
 use super::properties::RequestProperties;
 use super::upstream::Body;
-use super::uri::Target;
 use super::wasm::{LocalResponse, Outcome, Properties, Root, Stream};
+use kong_config::uri::Target;
 
 /// A request on its way through the filters of its route. Without any, nothing is made ready for them.
 pub(super) struct Filtering(Option<Stream>);

@@ -17,7 +17,7 @@ use super::failure::{Failed, Failure};
 use super::headers;
 use super::log::Log;
 use super::upstream::{Body, BoxError, Client, Destination, causes, is_verdict};
-use crate::gateway::declarative::Service;
+use kong_config::declarative::Service;
 
 pub(super) struct Forward<'f> {
     pub(super) client: Client,

@@ -10,10 +10,10 @@ use super::consumers_files::ConsumersFiles;
 use super::log::Log;
 use super::page::{Named, Page};
 use super::properties::OutsideProperties;
-use super::router::Router;
 use super::upstream::Upstreams;
 use super::wasm::{Filters, Root, Worker};
-use crate::gateway::declarative::{self, Config, Filter};
+use kong_config::declarative::{self, Config, Filter};
+use kong_config::router::Router;
 
 /// A config, compiled. A request keeps the one that it began with.
 pub(super) struct Generation {

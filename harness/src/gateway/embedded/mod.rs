@@ -14,11 +14,9 @@ mod log;
 mod metrics;
 mod page;
 mod properties;
-pub mod router;
 mod server;
 mod status;
 pub mod upstream;
-pub mod uri;
 pub mod wasm;
 
 use std::net::{SocketAddr, TcpListener};

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::page::Decision;
 use super::upstream::Way;
 use super::wasm::{Properties, Unsettable};
-use crate::gateway::declarative::{Route, Service};
+use kong_config::declarative::{Route, Service};
 
 /// The properties of one request.
 pub(super) struct RequestProperties<'r> {

@@ -10,7 +10,7 @@ use super::files::Files;
 use super::listener::{self, Routes};
 use super::plan::Plan;
 use super::routes::route_configuration;
-use crate::gateway::declarative::Config;
+use kong_config::declarative::Config;
 
 /// All of a config in one document, for an Envoy without this driver.
 pub fn whole(config: &Config, plan: &Plan, filters: &Path, sds: &Sds, proxy: SocketAddr) -> Value {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Cluster, Secret, Trust};
 use super::seconds;
-use crate::gateway::declarative::UpstreamName;
 use crate::gateway::embedded::upstream::Destination;
+use kong_config::declarative::UpstreamName;
 
 /// Where Envoy finds secrets.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use mtls_policy::envoy::Offer;
 
 use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source, Trust};
-use crate::gateway::declarative::{
+use crate::gateway::embedded::upstream::Destination;
+use kong_config::declarative::{
     self, CertificateSource, Config, PemPair, Protocol, Route, Service, UpstreamMtls, UpstreamName,
 };
-use crate::gateway::embedded::upstream::Destination;
 
 impl Plan {
     /// Every certificate that the config names, whatever is in its files.

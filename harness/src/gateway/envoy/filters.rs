@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::declarative::Filter;
+use kong_config::declarative::Filter;
 
 /// What a listener's `http_filters` has to hold, for [`chain`] to count.
 pub fn placeholder() -> Value {

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use mtls_policy::envoy::Offer;
 
 use super::plan::{Choice, Cluster, Material, Named, Plan, Secret, Source, Trust};
-use crate::gateway::declarative::Config;
 use crate::gateway::embedded::upstream::{Against, Leaf, Terms, Upstreams, Verification, Way};
+use kong_config::declarative::Config;
 
 impl Plan {
     /// What may be presented at `now`.

@@ -3,7 +3,7 @@
 use regex::escape;
 use serde_json::{Value, json};
 
-use crate::gateway::declarative::{HeaderMatch, HostMatch, HostName, Route};
+use kong_config::declarative::{HeaderMatch, HostMatch, HostName, Route};
 
 /// Which paths an entry of Envoy's is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use regex::escape;
 use serde_json::{Value, json};
 
 use super::matching::Paths;
-use crate::gateway::declarative::{PathMatch, Route, Service};
-use crate::gateway::embedded::uri::{Strip, Target};
+use kong_config::declarative::{PathMatch, Route, Service};
+use kong_config::uri::{Strip, Target};
 
 /// Entries of Envoy's for a route's paths of one kind, the first that matches first: each with its rewrite, if it
 /// changes the path.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use mtls_policy::envoy::Offer;
 
-use crate::gateway::declarative::UpstreamName;
 use crate::gateway::embedded::upstream::Destination;
+use kong_config::declarative::UpstreamName;
 
 /// All clusters, and what each route of a config has of them.
 #[derive(Default)]

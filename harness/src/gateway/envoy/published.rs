@@ -14,8 +14,8 @@ use super::files::{self, Files, discovery};
 use super::listener::PROXY;
 use super::plan::{Cluster, Plan};
 use super::routes::{NAME, route_configuration};
-use crate::gateway::declarative::Config;
 use crate::gateway::wait::until;
+use kong_config::declarative::Config;
 
 /// What Envoy was given last.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use mtls_policy::policy::Policy;
 use serde_json::Value;
 
 use super::POLICY;
-use crate::gateway::declarative::{Config, Filter, PathMatch, Route, Service, UpstreamMtls};
+use kong_config::declarative::{Config, Filter, PathMatch, Route, Service, UpstreamMtls};
 
 /// Looks at what the translation cannot carry over, and at every policy.
 ///

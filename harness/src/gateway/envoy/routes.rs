@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 use super::matching::{Paths, matching};
 use super::plan::{Choice, Plan};
 use super::{POLICY, filters, paths, seconds};
-use crate::gateway::declarative::{Config, Filter, Route, Service};
-use crate::gateway::embedded::router::Router;
 use crate::gateway::embedded::upstream::Destination;
+use kong_config::declarative::{Config, Filter, Route, Service};
+use kong_config::router::Router;
 
 /// Envoy's `RouteConfiguration`.
 pub fn route_configuration(config: &Config, plan: &Plan, filters: &Path) -> Value {

@@ -19,10 +19,10 @@ use super::plan::Plan;
 use super::process::{self, Process};
 use super::published::Published;
 use super::{bootstrap, translation};
-use crate::gateway::declarative::Config;
 use crate::gateway::embedded::upstream::{Pools, Upstreams, refresh};
 use crate::gateway::wait::until;
 use crate::gateway::{Running, Setup};
+use kong_config::declarative::Config;
 
 /// An Envoy that serves. Dropping it ends it and removes its directory.
 pub struct Served {

@@ -15,8 +15,9 @@ use super::routes::route_configuration;
 use super::*;
 use crate::gateway::ask::Peer;
 use crate::gateway::wait::until;
-use crate::gateway::{by_name, declarative, filters};
+use crate::gateway::{by_name, filters};
 use crate::stack::{ANY_PORT, Plan, Stack};
+use kong_config::declarative;
 use pki::{Algorithm, Authority, Ca, Leaf};
 
 #[test]

@@ -13,7 +13,7 @@ use super::files::{discovery, write};
 use super::filters::OWN;
 use super::plan::Plan;
 use super::{bootstrap, refused};
-use crate::gateway::declarative::{self, Config};
+use kong_config::declarative::{self, Config};
 
 /// Loads a config, and refuses what is wrong with it or not done on Envoy.
 ///

@@ -10,8 +10,8 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::document::{self, Report};
-use crate::gateway::declarative::derived_id;
+use kong_config::declarative::derived_id;
+use kong_config::document::{self, Report};
 
 /// A kind of entity.
 #[derive(Debug, PartialEq, Eq)]

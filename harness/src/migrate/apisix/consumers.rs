@@ -1,11 +1,11 @@
 //! APISIX's consumers.
 
 use super::{fields, list, text};
-use crate::document::Node;
 use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
 use crate::stack::digest;
+use kong_config::document::Node;
 
 pub(super) fn read(root: &Node, notes: &mut Notes<'_>) -> Vec<Consumer> {
     let mut consumers = Vec::new();

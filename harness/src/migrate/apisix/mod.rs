@@ -13,8 +13,8 @@ use std::path::Path;
 use super::declarative::config;
 use super::report::{Notes, Outcome};
 use super::{Migration, Refused, Source};
-use crate::document::{Node, Value};
 use crate::policy::Document;
+use kong_config::document::{Node, Value};
 
 use upstreams::Upstreams;
 

@@ -1,10 +1,10 @@
 //! What a route's plugins come to: who may use it.
 
 use super::{fields, list};
-use crate::document::{Node, Value};
 use crate::migrate::declarative::Access;
 use crate::migrate::policy::{Consumer, Policy};
 use crate::migrate::report::{Notes, Outcome};
+use kong_config::document::{Node, Value};
 
 /// By the plugins of a route, the nearest of each name.
 pub(super) fn access(plugins: &[(&str, &Node)], people: &[Consumer], notes: &mut Notes<'_>) -> Access {

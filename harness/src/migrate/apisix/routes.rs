@@ -2,11 +2,11 @@
 
 use super::upstreams::Upstreams;
 use super::{by_id, fields, list, plain, plugins, text, texts};
-use crate::document::{Node, Value};
 use crate::migrate::Refused;
 use crate::migrate::declarative::{Access, Route, entity_name};
 use crate::migrate::policy::Consumer;
 use crate::migrate::report::{Notes, Outcome};
+use kong_config::document::{Node, Value};
 
 /// Each with the index of its service.
 pub(super) fn read(

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{by_id, fields, text};
-use crate::document::{Node, Value};
 use crate::migrate::Refused;
 use crate::migrate::certificate::common_name;
 use crate::migrate::declarative::{Pair, Presenter, Service, entity_name};
 use crate::migrate::report::{Notes, Outcome};
 use crate::migrate::result::File;
+use kong_config::document::{Node, Value};
 use pki::Access;
 
 pub(super) struct Upstreams<'d> {

@@ -1,9 +1,9 @@
 //! What an Envoy's clusters are as services, and the certificates that they present.
 
 use super::{fields, text};
-use crate::document::{Node, Value};
 use crate::migrate::declarative::{Pair, Presenter, Service, entity_name};
 use crate::migrate::report::{Notes, Outcome};
+use kong_config::document::{Node, Value};
 
 /// A cluster.
 pub(super) struct Cluster<'d> {

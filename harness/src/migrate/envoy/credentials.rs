@@ -1,11 +1,11 @@
 //! Who has which key, for Envoy.
 
 use super::text;
-use crate::document::Node;
 use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
 use crate::stack::digest;
+use kong_config::document::Node;
 
 /// A client of several keys is one consumer.
 pub(super) fn read(list: Option<&Node>, notes: &mut Notes<'_>) -> Vec<Consumer> {

@@ -12,8 +12,8 @@ mod sources;
 use super::declarative::{Route, config};
 use super::report::{Notes, Outcome};
 use super::{Migration, Refused, Source};
-use crate::document::{Node, Value};
 use crate::policy::Document;
+use kong_config::document::{Node, Value};
 
 pub(super) fn migrate(documents: &[Document]) -> Result<Migration, Refused> {
     let [document] = documents else {

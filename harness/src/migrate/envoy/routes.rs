@@ -2,10 +2,10 @@
 
 use super::clusters::Cluster;
 use super::{credentials, fields, is_true, sources, text};
-use crate::document::Node;
 use crate::migrate::declarative::{Access, Route, entity_name};
 use crate::migrate::policy::Policy;
 use crate::migrate::report::{Notes, Outcome};
+use kong_config::document::Node;
 
 /// A route and where it leads.
 pub(super) struct Mapped<'d> {

@@ -1,9 +1,9 @@
 //! Where Envoy looks for keys.
 
 use super::text;
-use crate::document::Node;
 use crate::migrate::policy::Policy;
 use crate::migrate::report::{Notes, Outcome};
+use kong_config::document::Node;
 
 /// Names and places; `false`: they cannot be mapped, and it has been said why.
 pub(super) fn into(policy: &mut Policy, sources: Option<&Node>, notes: &mut Notes<'_>) -> bool {

@@ -2,10 +2,10 @@
 
 use super::people::People;
 use super::rewrite::is_listed;
-use crate::document::{Node, Value};
 use crate::migrate::policy::{Outcome as Then, Policy, Rule};
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Plugin, Setup};
+use kong_config::document::{Node, Value};
 
 /// Who may pass, by groups.
 pub(super) struct Access<'d> {

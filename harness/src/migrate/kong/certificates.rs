@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::guards::{Place, in_force, service_name};
 use super::rewrite::Rewrite;
-use crate::document::{Node, Value};
 use crate::migrate::certificate::common_name;
 use crate::migrate::policy::{plugin, present};
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Kind, Service, Setup};
+use kong_config::document::{Node, Value};
 
 /// What the certificates of services are called from now on, by the services' indices: those that upstream-mtls presents.
 pub(super) fn move_out<'d>(

@@ -3,11 +3,11 @@
 use mtls_policy::policy::{Host, Policy as Compiled};
 
 use super::people::People;
-use crate::document::{Node, Value};
 use crate::gateway::Engine;
 use crate::migrate::policy::Policy;
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::Plugin;
+use kong_config::document::{Node, Value};
 
 /// `None`: it cannot be mapped, and it has been said why.
 pub(super) fn policy(

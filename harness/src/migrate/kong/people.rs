@@ -6,8 +6,6 @@ use mtls_policy::policy::{Host, Policy as Compiled};
 use time::OffsetDateTime;
 
 use super::rewrite::is_listed;
-use crate::document::{Node, Value};
-use crate::gateway::declarative::derived_id;
 use crate::keys::time as rfc3339;
 use crate::migrate::Source;
 use crate::migrate::key::{Missing, written_key};
@@ -15,6 +13,8 @@ use crate::migrate::policy::{Consumer, Key, Policy};
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Entity, Kind, Setup};
 use crate::stack::digest;
+use kong_config::declarative::derived_id;
+use kong_config::document::{Node, Value};
 
 /// All of Kong's consumers.
 pub(super) struct People<'d> {

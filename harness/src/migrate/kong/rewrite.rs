@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::document::{Key, Node, Value};
 use crate::migrate::Refused;
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Document, Kind, Setup};
+use kong_config::document::{Key, Node, Value};
 
 /// Changes, by the values that they are made to.
 #[derive(Default)]

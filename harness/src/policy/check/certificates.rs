@@ -1,8 +1,8 @@
 //! Client certificates that are selected, held against those that upstream-mtls has.
 
 use super::{value, warning};
-use crate::document::{Node, nearest};
 use crate::policy::{Finding, Placed, Setup};
+use kong_config::document::{Node, nearest};
 
 pub(super) fn look<'d>(setup: &Setup<'d>, policy: &Placed<'d>) -> Vec<Finding<'d>> {
     let selected = selected(policy);

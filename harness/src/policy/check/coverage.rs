@@ -1,8 +1,8 @@
 //! Ways around a policy, and names that only Kong could know.
 
 use super::{field, warning};
-use crate::document::{Node, nearest};
 use crate::policy::{Finding, Placed, Scope, Setup};
+use kong_config::document::{Node, nearest};
 
 /// Routes without any policy to an upstream that others reach under one by mutual TLS.
 pub(super) fn unguarded<'d>(setup: &Setup<'d>) -> Vec<Finding<'d>> {

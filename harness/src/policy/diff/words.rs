@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Access, Diff, Fate, Gain, KeyChange, Setting};
-use crate::document::visible;
+use kong_config::document::visible;
 
 /// By route, then keys.
 pub fn text(diff: &Diff) -> String {

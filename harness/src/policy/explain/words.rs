@@ -6,8 +6,8 @@ use mtls_policy::policy::Caller;
 use serde_json::Value;
 
 use super::{Decided, Explanation, Outcome};
-use crate::document::visible;
 use crate::policy::{Condition, Request, Who};
+use kong_config::document::visible;
 
 /// A paragraph for each policy on the way.
 pub fn text(explanation: &Explanation) -> String {

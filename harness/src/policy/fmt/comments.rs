@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// A comment, from its `#` to the end of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]

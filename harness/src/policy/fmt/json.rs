@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::order::Role;
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 pub(super) fn text(root: &Node, text: &str, policies: &[Range<usize>]) -> String {
     let mut writer = Writer { text, policies, out: String::new() };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::comments::{self, Comment};
 use super::order::Role;
-use crate::document::{Node, Value};
+use kong_config::document::{Node, Value};
 
 /// A whole document.
 pub(super) struct Tree {

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::emit;
 use super::tree::{Branch, Slot, Style, Tree};
-use crate::document::{Node, Value, quoted, templates};
+use kong_config::document::{Node, Value, quoted, templates};
 
 /// A document as text.
 pub fn written(root: &Node) -> String {
@@ -70,7 +70,7 @@ const WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Report, parse};
+    use kong_config::document::{Report, parse};
 
     #[test]
     fn what_is_written_reads_as_what_it_was() {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::super::metrics::Place;
 use super::super::properties::POLICY;
 use super::super::status::date;
-use crate::gateway::declarative::{Route, Service};
+use kong_config::declarative::{Route, Service};
 
 /// A request and its answer, as the page tells of them: nothing that may hold a key. A client that puts one into the
 /// path has told it to every log on the way.

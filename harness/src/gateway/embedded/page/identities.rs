@@ -11,7 +11,7 @@ use super::super::generation::Generation;
 use super::super::properties::POLICY;
 use super::super::status::date;
 use super::super::upstream::{ClientCertificate, Watched};
-use crate::gateway::declarative::Filter;
+use kong_config::declarative::Filter;
 
 /// Which client certificates each route's policies name: looked for once in the life of a config.
 pub(in super::super) struct Named(Vec<BTreeSet<String>>);
@@ -29,7 +29,7 @@ struct Rule {
 }
 
 impl Named {
-    pub(in super::super) fn by(config: &crate::gateway::declarative::Config) -> Self {
+    pub(in super::super) fn by(config: &kong_config::declarative::Config) -> Self {
         let routes = config.routes.iter().map(|route| {
             let of_service = config.services.get(route.service).map(|service| &service.filters);
             of_service.into_iter().flatten().chain(&route.filters).flat_map(named).collect()

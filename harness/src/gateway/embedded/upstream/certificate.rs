@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::identity::Digest;
-use crate::gateway::declarative::PemPair;
+use kong_config::declarative::PemPair;
 use pki::inspect::Certificate;
 
 /// A chain with the key of its leaf. No `Debug`: it holds a private key.

@@ -26,7 +26,7 @@ use tower_service::Service;
 use super::Terms;
 use super::identity::{CertificateRequest, Identity};
 use super::trust::Verifier;
-use crate::gateway::declarative as kong;
+use kong_config::declarative as kong;
 
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// A body on its way to an upstream.

@@ -12,7 +12,7 @@ use super::revocation::RevocationLists;
 use super::trust::{Against, Anchors, Verification};
 use super::watched::{Material, Watched};
 use super::way::{Plugin, PluginTrust, Upstreams, Way};
-use crate::gateway::declarative::{CertificateSource, Config, PemPair, Service, Trust, UpstreamMtls};
+use kong_config::declarative::{CertificateSource, Config, PemPair, Service, Trust, UpstreamMtls};
 
 impl Upstreams {
     /// Files that `before` has watched already are not watched anew: what was good in them is still good.

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 
 use self::mock::{Mock, Seen};
 use super::*;
-use crate::gateway::declarative::{
+use kong_config::declarative::{
     CertificateSource, ClientCertificate as Named, Config, Protocol, Route, Service, Trust, UpstreamMtls,
 };
 use pki::{Authority, Ca, Issued, Leaf as Asked};

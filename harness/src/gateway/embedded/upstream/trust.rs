@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::certificate::{Unusable, certificates};
 use super::identity::{Digest, Trusted};
 use super::revocation::RevocationLists;
-use crate::gateway::declarative::UpstreamName;
+use kong_config::declarative::UpstreamName;
 
 /// Trust anchors, at least one.
 pub struct Anchors {

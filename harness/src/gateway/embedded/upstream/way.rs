@@ -14,7 +14,7 @@ use super::identity::CertificateRequest;
 use super::revocation::RevocationLists;
 use super::trust::{Against, Anchors, Verification};
 use super::watched::{Material, Watched};
-use crate::gateway::declarative::UpstreamName;
+use kong_config::declarative::UpstreamName;
 
 /// Ways of all routes of one config.
 #[derive(Default)]

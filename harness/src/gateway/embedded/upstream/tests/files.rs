@@ -1,7 +1,7 @@
 //! The last known good stays in force.
 
 use super::*;
-use crate::gateway::declarative::{Certificate, PemPair};
+use kong_config::declarative::{Certificate, PemPair};
 use pki::Validity;
 
 /// Writes garbage of some kind where the good certificate `a` is.

@@ -13,10 +13,10 @@ mod template;
 
 pub use node::{At, Key, Node, Value};
 pub use parse::parse;
-pub(crate) use parse::{SECOND_DOCUMENT, parse_all};
+pub use parse::{SECOND_DOCUMENT, parse_all};
 pub use place::{Fields, Place, nearest};
 pub use problem::{Problem, Problems, Report, visible};
-pub(crate) use template::{quoted, templates, with_names, without_templates};
+pub use template::{quoted, templates, with_names, without_templates};
 
 #[cfg(test)]
 mod tests;

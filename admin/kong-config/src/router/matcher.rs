@@ -5,7 +5,7 @@ use uuid::{Uuid, uuid};
 
 use super::RouteRequest;
 use super::priority::{Criteria, Hosts, Paths, priority};
-use crate::gateway::declarative::{HeaderMatch, HostMatch, HostName, PathMatch, Route, Service, split_port};
+use crate::declarative::{HeaderMatch, HostMatch, HostName, PathMatch, Route, Service, split_port};
 
 /// A route, or the part of one whose paths have one kind and one length.
 pub(super) struct Matcher {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
-use crate::gateway::declarative;
+use crate::declarative;
 
 /// A router for routes of one service each, written as JSON; a route's index is its place.
 fn router(routes: &str) -> Router {

@@ -1,6 +1,6 @@
 use super::{filters, messages, versioned};
-use crate::gateway::declarative::read::parse_in;
-use crate::gateway::declarative::{CertificateSource, Trust};
+use crate::declarative::read::parse_in;
+use crate::declarative::{CertificateSource, Trust};
 
 /// A text as JSON has it.
 fn quoted(text: &str) -> String {

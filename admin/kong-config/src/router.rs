@@ -6,7 +6,7 @@ mod priority;
 use http::HeaderMap;
 
 use super::uri::{Strip, Target};
-use crate::gateway::declarative::{Config, PathMatch, Route};
+use crate::declarative::{Config, PathMatch, Route};
 use matcher::Matcher;
 
 /// The routes of a config, in the order in which they are tried.

@@ -51,7 +51,7 @@ impl<'t> Masked<'t> {
 }
 
 /// Returns a text without its templates, every other byte in its place.
-pub(crate) fn without_templates(text: &str) -> Cow<'_, str> {
+pub fn without_templates(text: &str) -> Cow<'_, str> {
     match Masked::of(text) {
         Some(masked) => Cow::Owned(masked.text),
         None => Cow::Borrowed(text),
@@ -59,13 +59,13 @@ pub(crate) fn without_templates(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the templates in a text, in their order.
-pub(crate) fn templates(text: &str) -> Vec<&str> {
+pub fn templates(text: &str) -> Vec<&str> {
     Masked::of(text).map(|masked| masked.templates).unwrap_or_default()
 }
 
 /// Returns a text in which the name of each variable stands in the place of its value, as `deck file render` writes it
 /// unless it is told the values. Other templates stay.
-pub(crate) fn with_names(text: &str) -> String {
+pub fn with_names(text: &str) -> String {
     let mut named = text.to_owned();
     for template in templates(text) {
         if let Some(name) = VARIABLE.captures(template).and_then(|found| found.name("name")) {
@@ -80,7 +80,7 @@ static VARIABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"\benv\s+["`](?<name>[^"`]+)["`]"#).expect("a pattern"));
 
 /// Returns a string in double quotes in which templates stand as decK reads them: without escapes.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     match Masked::of(text) {
         Some(masked) => restore(&serde_json::Value::from(masked.text).to_string(), &masked.templates),
         None => serde_json::Value::from(text).to_string(),

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::names::{Names, id_of, name_at, skip_inert};
 use super::{HeaderMatch, HostMatch, PathMatch, Route};
 use crate::document::{Fields, Place, Value};
-use crate::gateway::embedded::uri::normalize;
+use crate::uri::normalize;
 
 /// Reads a route, but for the plugins and filter chains in it (kong/db/schema/entities/routes.lua). It belongs to
 /// the service of this index.

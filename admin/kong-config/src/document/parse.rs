@@ -37,7 +37,7 @@ pub fn parse(text: &str, report: &Report) -> Option<Node> {
 /// value can. Returns `None` only if no tree could be made at all.
 ///
 /// The rest is as for [`parse`].
-pub(crate) fn parse_all(text: &str, report: &Report) -> Option<Vec<Document>> {
+pub fn parse_all(text: &str, report: &Report) -> Option<Vec<Document>> {
     match Masked::of(text) {
         Some(masked) => read(&masked.text, &masked.templates, report),
         None => read(text, &[], report),
@@ -45,14 +45,14 @@ pub(crate) fn parse_all(text: &str, report: &Report) -> Option<Vec<Document>> {
 }
 
 /// One of the documents of a text.
-pub(crate) struct Document {
+pub struct Document {
     /// Where it starts.
-    pub(crate) start: At,
-    pub(crate) node: Node,
+    pub start: At,
+    pub node: Node,
 }
 
 /// What is wrong with a second document, where a program reads only the first.
-pub(crate) const SECOND_DOCUMENT: &str = "a second document starts here: only one is read";
+pub const SECOND_DOCUMENT: &str = "a second document starts here: only one is read";
 
 /// `templates`: those that [`Masked`] has replaced in the text.
 fn read(text: &str, templates: &[&str], report: &Report) -> Option<Vec<Document>> {
