@@ -43,6 +43,7 @@ build = {
     ["kong.plugins.upstream-mtls.patches.proxy_cache"] = "plugins/upstream-mtls/patches/proxy_cache.lua",
     ["kong.plugins.upstream-mtls.patches.responses"] = "plugins/upstream-mtls/patches/responses.lua",
     ["kong.plugins.upstream-mtls.patches.upstream_certificates"] = "plugins/upstream-mtls/patches/upstream_certificates.lua",
+    ["kong.plugins.upstream-mtls.patches.worker_start"] = "plugins/upstream-mtls/patches/worker_start.lua",
     ["kong.plugins.upstream-mtls.pem"] = "plugins/upstream-mtls/pem.lua",
     ["kong.plugins.upstream-mtls.policy_lookup"] = "plugins/upstream-mtls/policy_lookup.lua",
     ["kong.plugins.upstream-mtls.properties"] = "plugins/upstream-mtls/properties.lua",

@@ -55,7 +55,16 @@ fn every_promise_has_a_test_that_exists() {
 fn unsafe_is_nowhere_but_where_hosts_and_c_are_met() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut allowed = Vec::new();
-    for member in ["admin/kong-config", "admin/pki", "filter", "fuzz", "harness", "kong/consumers-file", "kong/native", "tests"] {
+    for member in [
+        "admin/kong-config",
+        "admin/pki",
+        "filter",
+        "fuzz",
+        "harness",
+        "kong/consumers-file",
+        "kong/native",
+        "tests",
+    ] {
         let manifest = fs::read_to_string(root.join(member).join("Cargo.toml")).unwrap();
         let denies = ["unsafe_code = \"deny\"", "[lints]\nworkspace = true"];
         assert!(denies.iter().any(|lint| manifest.contains(lint)), "{member} does not deny unsafe code");

@@ -1,6 +1,7 @@
 //! While Kong's database cannot be reached, what is not known is rejected, and what is known is served.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use harness::gateway::Ability;
 use serde_json::Value;
@@ -11,6 +12,7 @@ tests![
     known_routes_and_consumers_are_served_during_an_outage,
     unknown_consumer_is_rejected_during_an_outage,
     unknown_route_admits_no_request_without_a_key_during_an_outage,
+    worker_that_starts_during_an_outage_serves_nothing,
 ];
 
 fn known_routes_and_consumers_are_served_during_an_outage() {
@@ -55,6 +57,30 @@ fn unknown_route_admits_no_request_without_a_key_during_an_outage() {
     kong.setting.wait_until("free is known", || kong.get("/free", None).status == 200);
     kong.expect("/known", None, &[401]);
     kong.setting.wait_until("ann is known", || kong.get("/known", Some(ANN)).status == 200);
+}
+
+/// Kong serves with the configuration that its master process has read, and starts no plugin: a revoked key would pass,
+/// and connections of different identities would be one.
+fn worker_that_starts_during_an_outage_serves_nothing() {
+    let kong = Kong::start();
+    kong.expect("/known", Some(ANN), &[200]);
+    kong.setting.set_database_available(false);
+    let workers = kong.setting.processes();
+    for worker in &workers {
+        assert!(Command::new("kill").args(["-9", &worker.to_string()]).status().unwrap().success());
+    }
+    kong.setting.wait_until("there are other workers", || {
+        let now = kong.setting.processes();
+        !now.is_empty() && now.iter().all(|worker| !workers.contains(worker))
+    });
+    kong.setting.wait_until("they answer", || kong.setting.get("/known/anything").try_send().is_some());
+    let before = kong.setting.requests_upstream();
+    for path in ["/known", "/free"] {
+        for key in [None, Some(ANN)] {
+            kong.expect(path, key, &[503]);
+        }
+    }
+    assert_eq!(kong.setting.requests_upstream(), before);
 }
 
 const ANN: &str = "key-of-ann";

@@ -29,6 +29,7 @@ mod identities_stay_apart;
 mod identity_headers_are_ours;
 mod keys_are_told_nobody;
 mod last_known_good;
+mod moved_routes;
 mod multiple_authentication;
 mod no_certificate_no_request;
 mod no_decision_no_request;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         identity_headers_are_ours::TESTS,
         keys_are_told_nobody::TESTS,
         last_known_good::TESTS,
+        moved_routes::TESTS,
         multiple_authentication::TESTS,
         no_certificate_no_request::TESTS,
         no_decision_no_request::TESTS,

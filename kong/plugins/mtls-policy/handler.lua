@@ -7,10 +7,14 @@ local decision = require "kong.plugins.upstream-mtls.decision"
 local decision_guard = require "kong.plugins.upstream-mtls.decision_guard"
 local enforcement = require "kong.plugins.mtls-policy.enforcement"
 local policies = require "kong.plugins.mtls-policy.policies"
+local worker_start = require "kong.plugins.upstream-mtls.patches.worker_start"
 
 
 local kong = kong
 local ngx = ngx
+
+
+worker_start.close()
 
 
 local MtlsPolicy = {
@@ -29,6 +33,7 @@ function MtlsPolicy:init_worker()
   decision_guard.prepare()
   enforcement.prepare()
   consumers.watch(policies.follow)
+  worker_start.open()
 end
 
 

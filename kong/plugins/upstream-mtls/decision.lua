@@ -4,7 +4,7 @@
 --
 -- - undecided: nothing is set.
 -- - deferred: mtls-policy (as a plugin) waits for the authentication plugins; `decide_deferred` ends the state.
--- - allowed: mtls-policy allows the request, and may have selected a certificate by name.
+-- - allowed: every policy allows the request, and may have selected a certificate by name.
 -- - applied: upstream-mtls has configured the upstream connection for the selected certificate.
 --
 -- A rejected request has been answered and needs no state. A request may connect to an upstream when it is undecided
@@ -43,12 +43,18 @@ local function decide_deferred(ctx)
 end
 
 
---- Allow a request.
+--- Set how many policies have to allow a request: as a filter, mtls-policy may be in the chains of service and route.
+local function expect(ctx, count)
+  ctx.mtls_expected_decisions = count
+end
+
+
+--- Allow a request, for one policy.
 -- @tparam table ctx the request's ngx.ctx
 -- @tparam string|nil certificate name of the client certificate to present; nil keeps what upstream-mtls is
 -- configured for
 local function allow(ctx, certificate)
-  ctx.mtls_allowed = true
+  ctx.mtls_decisions = (ctx.mtls_decisions or 0) + 1
   ctx.mtls_selected = certificate
   if certificate then
     -- The decision is made for this target; see connection.lua, verify_target.
@@ -74,7 +80,8 @@ end
 
 
 local function is_allowed(ctx)
-  return ctx.mtls_allowed == true
+  local decisions = ctx.mtls_decisions
+  return decisions ~= nil and decisions >= (ctx.mtls_expected_decisions or 1)
 end
 
 
@@ -110,6 +117,7 @@ return {
   set_decider = set_decider,
   defer = defer,
   decide_deferred = decide_deferred,
+  expect = expect,
   allow = allow,
   selected = selected,
   mark_applied = mark_applied,

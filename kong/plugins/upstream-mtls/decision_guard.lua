@@ -21,6 +21,7 @@ local policy_lookup = require "kong.plugins.upstream-mtls.policy_lookup"
 
 local kong = kong
 local ngx = ngx
+local math = math
 
 
 -- Plugins that answer in place of the upstream or send the request elsewhere, in their access handler. Others that do
@@ -73,10 +74,12 @@ local function requirement(ctx)
   found, err = policy_lookup.requirement(route, service)
   if not found then
     kong.log.err("cannot read whether mtls-policy applies to this request: ", err)
-    found = { required = true }
+    -- as a plugin it has decided once if it applies; how many filters have to is unknown
+    found = { required = true, count = policy_lookup.runs_as_filter() and math.huge or 1 }
   end
 
   ctx.mtls_requirement = found
+  decision.expect(ctx, found.count)
   return found
 end
 

@@ -12,6 +12,7 @@ local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
 local properties = require "kong.plugins.upstream-mtls.properties"
 local watch = require "kong.plugins.upstream-mtls.watch"
+local worker_start = require "kong.plugins.upstream-mtls.patches.worker_start"
 
 
 local kong = kong
@@ -27,6 +28,9 @@ local UpstreamMtls = {
 
 
 local WASM = kong.configuration.wasm
+
+
+worker_start.close()
 
 
 function UpstreamMtls:init_worker()
@@ -46,6 +50,7 @@ function UpstreamMtls:init_worker()
 
   watch.follow_entities()
   watch.schedule(0)
+  worker_start.open()
 end
 
 

@@ -16,7 +16,7 @@ local type = type
 
 
 local NAME = "mtls-policy"
-local NONE = { required = false }
+local NONE = { required = false, count = 0 }
 local NOTHING = {}
 local DEFAULT_KEY_NAMES = { "apikey" }
 local PERMANENT = { ttl = 0 }
@@ -53,6 +53,7 @@ local function requirement_of(config)
   local default, names = fields.client_certificate, fields.key_names
   return {
     required = true,
+    count = 1,
     default_certificate = type(default) == "string" and default or nil,
     hidden_names = fields.hide_credentials == true and (type(names) == "table" and names or DEFAULT_KEY_NAMES) or nil,
   }
@@ -60,8 +61,16 @@ end
 
 
 local function merge(found, more)
+  if not found.required then
+    return more
+  end
+
   -- With two policies it is unknown which one selects the certificate.
-  return found.required and { required = true, hidden_names = found.hidden_names or more.hidden_names } or more
+  return {
+    required = true,
+    count = found.count + more.count,
+    hidden_names = found.hidden_names or more.hidden_names,
+  }
 end
 
 
@@ -128,8 +137,8 @@ end
 --- What is configured for a route and its service. May yield.
 -- @tparam table route
 -- @tparam table service
--- @treturn table|nil `required`: whether mtls-policy has to decide; `default_certificate`: the one that its policy
--- selects where no rule says otherwise
+-- @treturn table|nil `required`: whether mtls-policy has to decide; `count`: how many policies; `default_certificate`:
+-- the one that its policy selects where no rule says otherwise; `hidden_names`: of the keys that it hides
 -- @treturn nil|string why it cannot be read
 local function requirement(route, service)
   local now, err = version()
@@ -177,6 +186,21 @@ local function watch_rebuilds(wasm)
 end
 
 
+-- Kong limitation: a filter chain of a service and a route together is built when filters change, but not when a route
+-- moves to another service (crud_wasm_handler in kong/runloop/events.lua, seen in 3.9.3). Until then the filters of the
+-- service run alone, and the request is rejected because the route's policy does not decide. Kong posts `crud` events
+-- on the worker that handled the Admin API call; the invalidation reaches all workers and nodes.
+local function follow_moved_routes()
+  kong.worker_events.register(function(data)
+    local entity, old = data.entity, data.old_entity
+    local service, old_service = entity and entity.service, old and old.service
+    if (service and service.id) ~= (old_service and old_service.id) then
+      kong.core_cache:invalidate("filter_chains:version")
+    end
+  end, "crud", "routes:update")
+end
+
+
 --- Why this worker's filter chains are not those of the database.
 -- @treturn string|nil the error of the last rebuild; nil if it succeeded
 local function stale_reason()
@@ -191,6 +215,7 @@ local function prepare()
   is_filter = ok and wasm.filters_by_name ~= nil and wasm.filters_by_name[NAME] ~= nil
   if is_filter then
     watch_rebuilds(wasm)
+    follow_moved_routes()
   end
 
   return is_filter or kong.configuration.loaded_plugins[NAME] ~= nil

@@ -18,6 +18,14 @@ describe("upstream-mtls: decision", function()
     assert.is_nil(decision.obstacle(ctx))
   end)
 
+  it("needs every policy that applies", function()
+    decision.expect(ctx, 2)
+    decision.allow(ctx, nil)
+    assert.is_false(decision.is_allowed(ctx))
+    decision.allow(ctx, nil)
+    assert.is_true(decision.is_allowed(ctx))
+  end)
+
   describe("deferred", function()
     local POLICY = {}
 

@@ -106,6 +106,12 @@ describe("upstream-mtls: policy_lookup", function()
         end)
       end
 
+      it("counts policies: a plugin of the route replaces that of the service, filters of both run", function()
+        add_plugin(ON_ROUTE)
+        add_plugin(ON_SERVICE)
+        assert.equal(runtime == "filter" and 2 or 1, lookup.requirement(route, service).count)
+      end)
+
       it("requires nothing with a disabled plugin", function()
         add_plugin(ON_ROUTE, { enabled = false })
         assert.is_false(required())
