@@ -264,8 +264,9 @@ services:
         unchanged = anyone(""),
         upstream_mtls = upstream_mtls("")
     ));
-    for route in ["/chosen", "/by-the-gateway", "/plain"] {
-        assert_eq!(setting.get(&format!("{route}/anything")).send().status, 503, "{route}");
+    // Nobody has established a consumer: the decision that was deferred is made after the last plugin, and is no.
+    for (route, owed) in [("/chosen", 503), ("/by-the-gateway", 401), ("/plain", 503)] {
+        assert_eq!(setting.get(&format!("{route}/anything")).send().status, owed, "{route}");
     }
     assert_eq!(setting.requests_upstream(), 0);
     assert!(setting.log().contains("is not configured for this request"), "{}", setting.log());
