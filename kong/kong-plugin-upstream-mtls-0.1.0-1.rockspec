@@ -40,6 +40,7 @@ build = {
     ["kong.plugins.upstream-mtls.patches.filter_chains"] = "plugins/upstream-mtls/patches/filter_chains.lua",
     ["kong.plugins.upstream-mtls.patches.header_count"] = "plugins/upstream-mtls/patches/header_count.lua",
     ["kong.plugins.upstream-mtls.patches.late_plugins"] = "plugins/upstream-mtls/patches/late_plugins.lua",
+    ["kong.plugins.upstream-mtls.patches.property_callbacks"] = "plugins/upstream-mtls/patches/property_callbacks.lua",
     ["kong.plugins.upstream-mtls.patches.proxy_cache"] = "plugins/upstream-mtls/patches/proxy_cache.lua",
     ["kong.plugins.upstream-mtls.patches.responses"] = "plugins/upstream-mtls/patches/responses.lua",
     ["kong.plugins.upstream-mtls.patches.upstream_certificates"] = "plugins/upstream-mtls/patches/upstream_certificates.lua",

@@ -22,8 +22,8 @@ mod setting;
 
 pub use done::Done;
 pub use gateway::{absent, is_native, lacks, needs, request_id_header};
-pub use harness::stack::digest;
 pub use orders::permutations;
+pub use policy_tools::keys::digest;
 pub use runner::{Test, run, skip};
 pub use seen::Seen;
 pub use setting::{Request, Setting, seconds_from_now};

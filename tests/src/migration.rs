@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use harness::cases::Outcome;
-use harness::gateway::Engine;
-use harness::migrate::{Migration, Source, migrate};
-use harness::policy::Document;
+use policy_tools::Engine;
+use policy_tools::migrate::{Migration, Source, migrate};
+use policy_tools::policy::Document;
 
 use crate::Setting;
 

@@ -2,8 +2,9 @@
 //! requests: the same answers and the same requests upstream, but for what docs/migrate.md says.
 
 use harness::cases::Outcome;
-use harness::gateway::{Ability, Engine};
-use harness::migrate::Source;
+use harness::gateway::Ability;
+use policy_tools::Engine;
+use policy_tools::migrate::Source;
 use tests::migration::{Ask, Difference};
 use tests::{Setting, lacks, needs, tests};
 
@@ -121,11 +122,11 @@ fn every_answer_is_as_it_was_in_either_shell() {
     let asks = asks(&setting, &ROUTES);
     assert!(asks.len() > 250, "{}", asks.len());
     let migration = setting.migrates(&old, Source::Kong, &asks, &reasons(&[IDS, GROUPS, HIDDEN]), None);
-    assert!(migration.report.is_whole(), "{}", harness::migrate::text(&migration.report));
+    assert!(migration.report.is_whole(), "{}", policy_tools::migrate::text(&migration.report));
     let config = migration.config.unwrap();
     for name in ["ann", "ann-second", "bob", "carl", "old"] {
         let key = setting.key(name);
-        assert!(!config.contains(&key) && !harness::migrate::text(&migration.report).contains(&key));
+        assert!(!config.contains(&key) && !policy_tools::migrate::text(&migration.report).contains(&key));
     }
 }
 
@@ -153,7 +154,7 @@ services:
     let asks = asks(&setting, &["plain", "own", "other", "again"]);
     let differences = reasons(&[IDS, GROUPS]);
     let migration = setting.migrates(&old, Source::Kong, &asks, &differences, None);
-    assert!(migration.report.is_whole(), "{}", harness::migrate::text(&migration.report));
+    assert!(migration.report.is_whole(), "{}", policy_tools::migrate::text(&migration.report));
 }
 
 fn what_only_the_plugin_can_is_as_it_was() {
@@ -187,7 +188,7 @@ plugins:
     }
     let differences = reasons(&[GROUPS]);
     let migration = setting.migrates(&old, Source::Kong, &asks, &differences, Some(Engine::Native));
-    assert!(migration.report.is_whole(), "{}", harness::migrate::text(&migration.report));
+    assert!(migration.report.is_whole(), "{}", policy_tools::migrate::text(&migration.report));
 }
 
 fn what_stays_for_want_of_a_counterpart_goes_on_as_it_was() {
@@ -205,7 +206,7 @@ services:
         asks(&setting, &["plain", "mixed"]).into_iter().filter(|ask| !ask.name.contains("carl")).collect();
     let migration = setting.migrates(&old, Source::Kong, &asks, &reasons(&[GROUPS]), None);
     assert!(!migration.report.is_whole());
-    let said = harness::migrate::text(&migration.report);
+    let said = policy_tools::migrate::text(&migration.report);
     assert!(said.contains("basic-auth says who is asking too"), "{said}");
     let config = migration.config.unwrap();
     assert!(config.contains("name: key-auth") && config.contains("name: mtls-policy"));

@@ -33,8 +33,9 @@ fn route_moved_to_a_service_with_a_policy_keeps_its_own() {
     }
     assert_eq!(setting.requests_upstream(), before);
     // As a plugin, the route's policy replaces the service's; as filters both decide.
-    setting
-        .wait_until("the route is served again", || seen("/guarded/anything", Some(KEY)) == BTreeSet::from([200]));
+    setting.wait_until("the route is served again", || {
+        seen("/guarded/anything", Some(KEY)) == BTreeSet::from([200])
+    });
     assert_eq!(seen("/guarded/anything", None), BTreeSet::from([401]));
     assert_eq!(seen("/guarded/anything", Some("wrong")), BTreeSet::from([401]));
 }

@@ -2,7 +2,8 @@
 //! asks it, with the gateway that the suites run on.
 
 use harness::conformance::{self, Lineup, Table};
-use harness::gateway::{Engine, Options, Unavailable};
+use harness::gateway::{Options, Unavailable, asked_for};
+use policy_tools::Engine;
 use tests::{CASES, tests};
 
 tests![every_host_decides_as_the_core_does,];
@@ -11,7 +12,7 @@ fn every_host_decides_as_the_core_does() {
     let suites = conformance::suites(CASES.as_ref()).unwrap_or_else(|error| panic!("{error:#}"));
     let gateway = std::env::var("HARNESS_GATEWAY").unwrap_or_else(|_| "embedded".to_owned());
     let options = Options::default();
-    let engine = Engine::asked_for(&options).unwrap_or_else(|error| panic!("{error:#}"));
+    let engine = asked_for(&options).unwrap_or_else(|error| panic!("{error:#}"));
     let is_kong = matches!(&*gateway, "kong" | "docker");
     let host = match engine {
         Some(Engine::Native) if is_kong => format!("{gateway}-native"),

@@ -4,5 +4,6 @@
 
 pub mod declarative;
 pub mod document;
+pub mod regular;
 pub mod router;
 pub mod uri;

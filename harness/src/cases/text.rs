@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::stack::{Keys, digest, escaped};
+use crate::stack::{Keys, escaped};
+use policy_tools::keys::digest;
 
 /// Bytes in which `\xNN` is a byte, `\\` a backslash, `<ann>` the key of `ann`, `<escaped ann>` the same with each
 /// byte percent-encoded, `<digest of ann>` what a policy stores of it, and `<request id>` the id that the answer

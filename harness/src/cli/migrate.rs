@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::policy::documents;
 use super::{No, Usage, print};
-use crate::gateway::Engine;
-use crate::migrate::{self, Migration, Outcome, Refused, Report, Source};
 use pki::{Access, Batch, Existing};
+use policy_tools::Engine;
+use policy_tools::migrate::{self, Migration, Outcome, Refused, Report, Source};
 
 /// What was typed.
 #[derive(Args)]

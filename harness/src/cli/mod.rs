@@ -28,8 +28,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::gateway::Unavailable;
-use crate::keys::time as rfc3339;
 use crate::progress;
+use policy_tools::keys::time as rfc3339;
 
 /// The command line, for whoever wants to know all verbs.
 pub fn command() -> clap::Command {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Usage, tell};
-use crate::policy::{self, Document, Finding};
+use policy_tools::policy::{self, Document, Finding};
 
 #[derive(Subcommand)]
 pub(super) enum Verb {

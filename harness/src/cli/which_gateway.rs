@@ -6,7 +6,8 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::gateway::kong::Database;
-use crate::gateway::{self, Engine, Gateway, Options};
+use crate::gateway::{self, Gateway, Options};
+use policy_tools::Engine;
 
 /// What was typed.
 #[derive(Args)]

@@ -6,8 +6,9 @@ use super::key_auth::KeyAuth;
 use super::wasm::Module;
 use super::{Column, Host};
 use crate::cases::Suite;
-use crate::gateway::{self, Engine, Gateway, Options, Unavailable};
+use crate::gateway::{self, Gateway, Options, Unavailable};
 use crate::progress;
+use policy_tools::Engine;
 
 /// Everybody's answers.
 #[derive(Default)]

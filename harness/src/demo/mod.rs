@@ -11,8 +11,9 @@ use anyhow::{Context, bail};
 
 use crate::gateway::Gateway;
 use crate::progress;
-use crate::stack::{ANY_PORT, Plan, Stack, digest};
+use crate::stack::{ANY_PORT, Plan, Stack};
 use pki::{Authority, Ca, Leaf};
+use policy_tools::keys::digest;
 
 use client::{Client, Direct};
 use table::Table;

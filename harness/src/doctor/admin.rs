@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 
 use super::entities::{Known, look};
 use super::{Finding, Hop};
-use crate::gateway::Engine;
-use crate::policy::{Document, Setup};
 use kong_config::document::Node;
+use policy_tools::Engine;
+use policy_tools::policy::{Document, Setup};
 
 /// The Admin API of a Kong. No `Debug`: the headers may hold a credential.
 pub struct AdminApi {

@@ -6,9 +6,9 @@ use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 
 use super::{Fault, Finding, Hop};
-use crate::gateway::Engine;
-use crate::policy::{Placed, Scope, Setup, complaint, unknown_names, whole};
 use kong_config::document::{Node, nearest};
+use policy_tools::Engine;
+use policy_tools::policy::{Placed, Scope, Setup, complaint, unknown_names, whole};
 
 /// What is known besides the entities themselves.
 #[derive(Default)]
@@ -95,7 +95,7 @@ fn mistakes(setup: &Setup<'_>, policy: &Placed<'_>, engine: Option<Engine>) -> V
 /// What is wrong with the certificates that a policy selects.
 fn selected(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<Fault> {
     let at = describe(setup, policy);
-    let names = crate::policy::selected(policy);
+    let names = policy_tools::policy::selected(policy);
     if names.is_empty() {
         return Vec::new();
     }

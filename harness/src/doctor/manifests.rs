@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::entities::{Known, look};
 use super::{Finding, Hop};
-use crate::policy::{Document, Setup};
+use policy_tools::policy::{Document, Setup};
 
 /// Returns what is found in a file of Kubernetes manifests, or `None` if it holds anything else.
 pub(super) fn examine(file: &Path) -> Option<Vec<Finding>> {
-    let text = crate::regular::text(file).ok()?;
+    let text = kong_config::regular::text(file).ok()?;
     let document = Document::parse(file.display().to_string(), text).ok()?;
     if !document.is_manifest() {
         return None;

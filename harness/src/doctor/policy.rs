@@ -6,10 +6,10 @@ use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 
 use super::{Fault, Finding, Hop};
-use crate::consumers_file;
-use crate::policy::complaint;
 use kong_config::declarative::{Config, Filter, Route, UpstreamMtls};
 use kong_config::document::nearest;
+use policy_tools::consumers_file;
+use policy_tools::policy::complaint;
 
 /// One finding for each fault; one in all where there is none. Without any policy there is nothing to say.
 pub(super) fn look(config: &Config) -> Vec<Finding> {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::stack::{Keys, digest};
+use crate::stack::Keys;
 use kong_config::document::{self, Problems, Report};
+use policy_tools::keys::digest;
 
 /// A user's config, ready for a [`Stack`](crate::stack::Stack).
 pub struct Own {

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use crate::cases::Request;
 use crate::cases::core::Filled;
-use crate::policy::{self, Asker, Document, Question, Setup};
 use crate::stack::Keys;
+use policy_tools::policy::{self, Asker, Document, Question, Setup};
 
 /// Knows a config's routes and policies.
 pub struct Explainer(Option<Document>);

@@ -37,7 +37,7 @@ impl Docker {
     /// In which shell mtls-policy runs: the one that is asked for, else by the version in the image's tag.
     fn shell(&self) -> anyhow::Result<super::Engine> {
         let tag = self.image.rsplit_once(':').map_or("", |(_, tag)| tag);
-        Ok(super::Engine::asked_for(&self.options)?.unwrap_or_else(|| super::Engine::of_version(tag)))
+        Ok(super::engine::asked_for(&self.options)?.unwrap_or_else(|| super::Engine::of_version(tag)))
     }
 
     fn up(&self, setup: &Setup) -> anyhow::Result<Served<Container>> {

@@ -90,7 +90,7 @@ impl Gateway for Kong {
 impl Kong {
     /// The one that is asked for, else the one that this Kong can carry.
     fn engine(&self) -> anyhow::Result<Engine> {
-        if let Some(engine) = Engine::asked_for(&self.options)? {
+        if let Some(engine) = super::engine::asked_for(&self.options)? {
             return Ok(engine);
         }
         let output = Command::new(&self.bin).arg("version").current_dir("/").output();

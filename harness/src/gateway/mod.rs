@@ -20,7 +20,8 @@ use anyhow::Context;
 use crate::shipped;
 
 pub use ability::Ability;
-pub use engine::{Engine, native_library};
+pub use engine::{asked_for, native_library};
+use policy_tools::Engine;
 
 /// What a gateway is brought up with.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+use policy_tools::keys::digest;
 
 /// Keys by consumer, made when they are first asked for. No `Debug`: they are keys.
 #[derive(Default)]
@@ -89,11 +89,6 @@ impl Keys {
         }
         Ok(filled)
     }
-}
-
-/// SHA-256 in lower-case hex, as a policy stores a key.
-pub fn digest(of: impl AsRef<[u8]>) -> String {
-    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(of)))
 }
 
 /// A key with each byte percent-encoded, as a query may hold it.

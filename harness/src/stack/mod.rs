@@ -17,7 +17,7 @@ use crate::gateway::{self, Gateway, Running, Setup};
 use crate::progress;
 use pki::{Authority, Ca, Issued, Leaf};
 
-pub use keys::{Keys, digest, escaped};
+pub use keys::{Keys, escaped};
 pub use places::Places;
 pub use secret::Secret;
 
@@ -157,7 +157,7 @@ impl Stack {
     pub fn fingerprint(&self, client: &str) -> anyhow::Result<String> {
         use rustls::pki_types::{CertificateDer, pem::PemObject};
         let path = secret(&self.places, &self.first_client, client).dir().join("tls.crt");
-        Ok(digest(&CertificateDer::from_pem_file(path)?))
+        Ok(policy_tools::keys::digest(&CertificateDer::from_pem_file(path)?))
     }
 
     /// Replaces a client certificate where the gateway finds it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use harness::policy;
+use policy_tools::policy;
 use regex::Regex;
 
 use crate::page::root;

@@ -10,7 +10,7 @@ fn every_key_is_listed_once_with_its_owner_and_its_window() {
     let path = directory.path().join("kong.yml");
     let in_days = |days: i64| {
         let moment = time::OffsetDateTime::now_utc() + time::Duration::days(days) + time::Duration::hours(1);
-        harness::keys::time(moment.truncate_to_second()).unwrap()
+        policy_tools::keys::time(moment.truncate_to_second()).unwrap()
     };
     let text = format!(
         "plugins:\n- name: mtls-policy\n  route: r\n  config: &p\n    consumers:\n    - username: ann\n      keys:\n\

@@ -9,7 +9,10 @@ fn the_entry_admits_exactly_the_key_that_is_shown_and_stdout_holds_nothing_else(
     let said = keys(&["new", "--id", "2026-q4", "--days", "30"], "");
     assert_eq!(said.code, 0, "{}", said.err);
     let key = said.out.strip_suffix('\n').unwrap();
-    assert!(regex::Regex::new(harness::keys::PATTERN).unwrap().is_match(key) && key.len() == 55, "{key}");
+    assert!(
+        regex::Regex::new(policy_tools::keys::PATTERN).unwrap().is_match(key) && key.len() == 55,
+        "{key}"
+    );
     assert!(!said.err.contains(key), "{}", said.err);
     let entry = said.err.lines().find_map(|line| line.trim().strip_prefix("- ")).unwrap();
     let entry: serde_json::Value = serde_json::from_str(entry).unwrap();

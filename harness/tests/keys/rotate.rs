@@ -194,10 +194,10 @@ fn a_successor_lives_as_long_as_the_old_key_and_no_overlap_outlives_its_end() {
     let entry = &told["entry"];
     assert_eq!((day(&entry["not_after"]) - day(&entry["not_before"])).whole_days(), 364_878);
     assert_eq!((day(&told["old_not_after"]) - day(&entry["not_before"])).whole_days(), 3);
-    assert_eq!(entry["sha256"], harness::stack::digest(told["key"].as_str().unwrap()));
+    assert_eq!(entry["sha256"], policy_tools::keys::digest(told["key"].as_str().unwrap()));
 
     let soon = time::OffsetDateTime::now_utc() + time::Duration::days(1);
-    let soon = harness::keys::time(soon.truncate_to_second()).unwrap();
+    let soon = policy_tools::keys::time(soon.truncate_to_second()).unwrap();
     let text = text.replace("2999-01-01T00:00:00Z", &soon);
     let (said, came) = rotate(&text, &["--consumer", "ann", "--json", "--overlap", "3"]);
     assert_eq!(said.json()["old_not_after"], *soon);

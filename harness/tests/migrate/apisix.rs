@@ -29,8 +29,8 @@ fn routes_consumers_and_upstreams_become_kongs() {
     let said = of(OLD, &[]);
     assert_eq!(said.code, 0, "{}", said.err);
     let people = json!([
-        {"username": "ann", "keys": [{"id": "1", "sha256": harness::stack::digest("ann-key")}]},
-        {"username": "vet", "keys": [{"id": "1", "sha256": harness::stack::digest("vet-key")}]},
+        {"username": "ann", "keys": [{"id": "1", "sha256": policy_tools::keys::digest("ann-key")}]},
+        {"username": "vet", "keys": [{"id": "1", "sha256": policy_tools::keys::digest("vet-key")}]},
     ]);
     let policy = json!({"key_names": ["X-API-Key"], "hide_credentials": true, "consumers": people});
     let mut restricted = policy.clone();
@@ -110,7 +110,7 @@ fn what_cannot_be_mapped_is_closed_and_what_is_for_everything_lets_nothing_out()
         assert!(said.err.contains("not mapped\n"), "{to}: {}", said.err);
         let closed = said.out.contains("config: {}") && said.err.contains("closed to everybody");
         assert!(closed || to.contains("key-auth") || to.contains("$env"), "{to}: {}{}", said.out, said.err);
-        assert!(!said.out.contains(&harness::stack::digest("ann-key")) || closed, "{to}: {}", said.out);
+        assert!(!said.out.contains(&policy_tools::keys::digest("ann-key")) || closed, "{to}: {}", said.out);
     }
     for more in [
         "global_rules: [{id: 1, plugins: {ip-restriction: {whitelist: [127.0.0.1]}}}]",

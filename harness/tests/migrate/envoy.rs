@@ -7,9 +7,9 @@ use harness::cases::http;
 use harness::gateway::embedded::Embedded;
 use harness::gateway::envoy::Envoy;
 use harness::gateway::{self, Ability, Gateway, Running, Setup};
-use harness::migrate::{Source, migrate, text};
-use harness::policy::Document;
 use harness::stack::{ANY_PORT, Plan, Stack};
+use policy_tools::migrate::{Source, migrate, text};
+use policy_tools::policy::Document;
 
 use crate::of;
 use crate::plain_envoy::{self, envoy};

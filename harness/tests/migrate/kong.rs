@@ -73,7 +73,7 @@ fn consumers_come_with_their_ids_groups_and_digests_and_keys_do_not() {
     let new = new(&said);
     // All routes of the service have it.
     let policy = &new["services"][0]["plugins"][0]["config"];
-    let digest = |key: &str| harness::stack::digest(key);
+    let digest = |key: &str| policy_tools::keys::digest(key);
     assert_eq!(
         policy["consumers"],
         json!([

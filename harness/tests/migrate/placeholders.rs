@@ -94,17 +94,25 @@ routes:
 
 #[test]
 fn a_placeholder_is_left_out_and_reported() {
-    let real = harness::stack::digest("a-real-key");
+    let real = policy_tools::keys::digest("a-real-key");
     for (source, config) in CONFIGS {
         let complete = of(&config.replace("KEY}", "another-key}"), &[]);
         assert_eq!(complete.code, 0, "{source}: {}", complete.err);
-        assert!(complete.out.contains(&harness::stack::digest("another-key")), "{source}: {}", complete.out);
+        assert!(
+            complete.out.contains(&policy_tools::keys::digest("another-key")),
+            "{source}: {}",
+            complete.out
+        );
         for (written, text, name) in PLACEHOLDERS {
             let said = of(&config.replace("KEY}", &format!("{written}}}")), &[]);
             assert_eq!(said.code, 1, "{source}: {written}: {}", said.err);
             let message = format!("a placeholder ({name}) is written instead of a key of \"ann\"");
             assert!(said.err.contains(&message), "{source}: {written}: {}", said.err);
-            assert!(!said.out.contains(&harness::stack::digest(text)), "{source}: {written}: {}", said.out);
+            assert!(
+                !said.out.contains(&policy_tools::keys::digest(text)),
+                "{source}: {written}: {}",
+                said.out
+            );
             assert!(said.out.contains(&real), "{source}: {written}: {}", said.out);
             // It may hold a default value.
             assert!(!said.err.contains("letmein"), "{source}: {written}: {}", said.err);

@@ -80,7 +80,11 @@ impl Scene {
     /// All that must not be seen: keys, and what policies hold of them.
     pub fn secrets(&self) -> Vec<String> {
         let names = self.stack.keys().names();
-        names.iter().map(|name| self.key(name)).flat_map(|key| [harness::stack::digest(&key), key]).collect()
+        names
+            .iter()
+            .map(|name| self.key(name))
+            .flat_map(|key| [policy_tools::keys::digest(&key), key])
+            .collect()
     }
 }
 

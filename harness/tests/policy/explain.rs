@@ -1,8 +1,8 @@
 //! Why a request got what it got.
 
-use harness::keys::ApiKey;
-use harness::policy::{Asker, Document, Outcome, Question, Request, Setup, explain};
 use mtls_policy::policy::{Certificate, Decision, Policy, Reason, Request as View, Target};
+use policy_tools::keys::ApiKey;
+use policy_tools::policy::{Asker, Document, Outcome, Question, Request, Setup, explain};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -228,7 +228,7 @@ fn what_is_explained_is_what_the_filter_decides() {
 
 fn policy_of(some: &mut fastrand::Rng) -> Value {
     let consumer = |name: &str, groups: &[&str], window: Value| {
-        let digest = harness::stack::digest(format!("key-of-{name}"));
+        let digest = policy_tools::keys::digest(format!("key-of-{name}"));
         let mut key = json!({ "id": "1", "sha256": digest });
         key.as_object_mut().unwrap().extend(window.as_object().unwrap().clone());
         json!({ "username": name, "groups": groups, "keys": [key] })

@@ -41,7 +41,7 @@ fn forms(resources: &[Value]) -> Vec<(&'static str, String)> {
     let yaml: Vec<_> = resources.iter().map(|one| format!("{one}\n")).collect();
     let block = |value: &Value| {
         let report = kong_config::document::Report::new(None);
-        harness::policy::written(&kong_config::document::parse(&value.to_string(), &report).unwrap())
+        policy_tools::policy::written(&kong_config::document::parse(&value.to_string(), &report).unwrap())
     };
     let blocks: Vec<_> = resources.iter().map(block).collect();
     vec![

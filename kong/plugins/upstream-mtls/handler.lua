@@ -11,6 +11,7 @@ local filter_chains = require "kong.plugins.upstream-mtls.patches.filter_chains"
 local instances = require "kong.plugins.upstream-mtls.instances"
 local metrics = require "kong.plugins.upstream-mtls.metrics"
 local properties = require "kong.plugins.upstream-mtls.properties"
+local property_callbacks = require "kong.plugins.upstream-mtls.patches.property_callbacks"
 local watch = require "kong.plugins.upstream-mtls.watch"
 local worker_start = require "kong.plugins.upstream-mtls.patches.worker_start"
 
@@ -46,6 +47,7 @@ function UpstreamMtls:init_worker()
   properties.prepare()
   if WASM then
     filter_chains.prepare()
+    property_callbacks.prepare()
   end
 
   watch.follow_entities()

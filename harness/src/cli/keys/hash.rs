@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{Usage, print};
-use crate::keys::{ApiKey, Checksum};
+use policy_tools::keys::{ApiKey, Checksum};
 
 /// What was typed.
 #[derive(Args)]

@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 
 use crate::cli::policy::documents;
 use crate::cli::{No, print};
-use crate::keys::{self, Held, State};
-use crate::policy::Setup;
 use kong_config::document::visible;
+use policy_tools::keys::{self, Held, State};
+use policy_tools::policy::Setup;
 
 /// What was typed.
 #[derive(Args)]

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::end::{End, check_id};
 use crate::cli::{Usage, tell};
-use crate::keys::{ApiKey, ENTROPY_BITS, Entry};
+use policy_tools::keys::{ApiKey, ENTROPY_BITS, Entry};
 
 /// What was typed.
 #[derive(Args)]

@@ -10,8 +10,8 @@ use time::{Duration, OffsetDateTime};
 use super::end::{End, check_id};
 use crate::cli::Usage;
 use crate::cli::policy::documents;
-use crate::keys::{self, Plan, Succession};
-use crate::policy::{Setup, Staged};
+use policy_tools::keys::{self, Plan, Succession};
+use policy_tools::policy::{Setup, Staged};
 
 /// What was typed.
 #[derive(Args)]

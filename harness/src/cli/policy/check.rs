@@ -7,7 +7,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::cli::{No, Usage, print};
-use crate::policy::{self, Check, Finding, Setup, Severity};
+use policy_tools::policy::{self, Check, Finding, Setup, Severity};
 
 /// What was typed.
 #[derive(Args)]

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::documents;
 use crate::cli::{No, Usage, print};
-use crate::policy::{self, Setup};
 use crate::progress;
+use policy_tools::policy::{self, Setup};
 
 /// What was typed.
 #[derive(Args)]

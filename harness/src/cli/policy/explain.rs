@@ -8,8 +8,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::documents;
 use crate::cli::{No, Usage, print, tell};
-use crate::keys::{ApiKey, Checksum};
-use crate::policy::{self, Asker, Question, Request, Setup};
+use policy_tools::keys::{ApiKey, Checksum};
+use policy_tools::policy::{self, Asker, Question, Request, Setup};
 
 /// What was typed.
 #[derive(Args)]

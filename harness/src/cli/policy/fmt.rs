@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::documents;
 use crate::cli::{No, Usage, print};
-use crate::policy::{self, Setup, Staged};
+use policy_tools::policy::{self, Setup, Staged};
 
 /// What was typed.
 #[derive(Args)]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::print;
-use crate::policy::{reference, schema};
+use policy_tools::policy::{reference, schema};
 
 /// What was typed.
 #[derive(Args)]

@@ -8,8 +8,8 @@ use ::consumers_file::{Content, Problem};
 use anyhow::bail;
 use serde_json::Value;
 
-use crate::consumers_file;
 use kong_config::declarative::{Config, Filter};
+use policy_tools::consumers_file;
 
 /// What is in force of every consumers file that a config names.
 #[derive(Default)]

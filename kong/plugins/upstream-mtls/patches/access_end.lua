@@ -9,7 +9,7 @@ local ipairs = ipairs
 local require = require
 
 
-local before, after = {}, {}
+local before, after, last = {}, {}, {}
 local installed
 
 
@@ -23,6 +23,10 @@ local function install()
 
     original(ctx)
     for _, fn in ipairs(after) do
+      fn(ctx)
+    end
+
+    for _, fn in ipairs(last) do
       fn(ctx)
     end
   end
@@ -45,6 +49,8 @@ end
 return {
   --- Add a function to run before Kong resolves the target. It gets `ngx.ctx`; it may yield and answer the client.
   add = add_to(before),
-  --- Add a function to run when Kong has resolved the target. It gets `ngx.ctx`.
+  --- Add a function to run when Kong has resolved the target. It gets `ngx.ctx`; it may yield and answer the client.
   add_after = add_to(after),
+  --- Add a function to run after those, right before filters. It must not yield.
+  add_last = add_to(last),
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::keys::ApiKey;
-use crate::policy::{self, Asker, Document, Question, Request, Setup};
+use policy_tools::keys::ApiKey;
+use policy_tools::policy::{self, Asker, Document, Question, Request, Setup};
 
 /// What was asked. No `Debug`: there may be a key in it.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::certificate::{ClientCertificate, Unusable};
 use super::identity::Digest;
 use super::trust::Anchors;
-use crate::regular;
+use kong_config::regular;
 
 /// What is read from files, all of them together.
 pub trait Material: Sized {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::policy::Policy;
 use super::report::{Notes, Outcome};
 use super::{Migration, Refused, Source};
-use crate::gateway::Engine;
+use crate::Engine;
 use crate::policy::{Document, Setup};
 
 use acl::Access;

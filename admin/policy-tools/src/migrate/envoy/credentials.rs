@@ -1,10 +1,10 @@
 //! Who has which key, for Envoy.
 
 use super::text;
+use crate::keys::digest;
 use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
-use crate::stack::digest;
 use kong_config::document::Node;
 
 /// A client of several keys is one consumer.

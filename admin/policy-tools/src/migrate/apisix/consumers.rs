@@ -1,10 +1,10 @@
 //! APISIX's consumers.
 
 use super::{fields, list, text};
+use crate::keys::digest;
 use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key};
 use crate::migrate::report::{Notes, Outcome};
-use crate::stack::digest;
 use kong_config::document::Node;
 
 pub(super) fn read(root: &Node, notes: &mut Notes<'_>) -> Vec<Consumer> {

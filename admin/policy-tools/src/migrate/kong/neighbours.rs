@@ -4,7 +4,7 @@
 //! asking: one that answers by itself would answer people without a key.
 
 use super::guards::{Guard, in_force};
-use crate::gateway::Engine;
+use crate::Engine;
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Plugin, Scope, Setup};
 

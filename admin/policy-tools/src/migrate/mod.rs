@@ -20,7 +20,7 @@ pub use source::Source;
 
 use std::path::Path;
 
-use crate::gateway::Engine;
+use crate::Engine;
 use crate::policy::Document;
 
 /// Maps what documents hold together. `engine`: the shell that is going to be loaded, if it is known. `certificates`: where

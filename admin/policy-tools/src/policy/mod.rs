@@ -23,9 +23,9 @@ mod setup;
 
 pub use ask::{Condition, Outcome, Request, Rules, Verdict, Who};
 pub use check::{Check, check};
-pub(crate) use check::{complaint, selected, unknown_names, whole};
+pub use check::{complaint, selected, unknown_names, whole};
 pub use diff::{Access, Diff, Fate, Gain, KeyChange, Setting, diff, text as diff_text};
-pub(crate) use document::root_of;
+pub use document::root_of;
 pub use document::{Document, Unread, read};
 pub use edit::Edits;
 pub use explain::{Asker, Decided, Explanation, Question, decide, explain, text as explanation_text};

@@ -88,7 +88,7 @@ impl Document {
 
     /// What a program has read elsewhere, such as the entities of a running Kong. It has no text, so nothing of it can be
     /// shown.
-    pub(crate) fn without_text(name: String, root: Node) -> Self {
+    pub fn without_text(name: String, root: Node) -> Self {
         let text = String::new();
         Self { name, shown: text.clone(), text, root, is_stream: false, problems: Vec::new(), dump: true }
     }
@@ -145,7 +145,7 @@ impl Unread {
 
 /// Returns what a text holds, and whether that is a list of several documents: Kubernetes manifests. Of anything else,
 /// Kong and decK read only the first document, so a second one is a problem.
-pub(crate) fn root_of(text: &str, report: &Report) -> Option<(Node, bool)> {
+pub fn root_of(text: &str, report: &Report) -> Option<(Node, bool)> {
     let mut documents = parse_all(text, report)?;
     let is_empty = |node: &Node| matches!(node.value, Value::Null);
     if documents.iter().all(|document| is_empty(&document.node) || is_resource(&document.node)) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Placeholder;
-use crate::stack::digest;
+use crate::keys::digest;
 
 /// An API key. No `Debug`, no `Display`: it comes out once, by [`ApiKey::reveal`] or [`ApiKey::reveal_with`], and its
 /// memory is cleared when it is gone.

@@ -3,7 +3,7 @@
 use mtls_policy::policy::{Host, Policy as Compiled};
 
 use super::people::People;
-use crate::gateway::Engine;
+use crate::Engine;
 use crate::migrate::policy::Policy;
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::Plugin;

@@ -79,7 +79,7 @@ fn unknown_in_manifests<'d>(
 }
 
 /// Names of client certificates that a policy selects, each with its path.
-pub(crate) fn selected(policy: &Placed<'_>) -> Vec<(String, String)> {
+pub fn selected(policy: &Placed<'_>) -> Vec<(String, String)> {
     let document = value(policy);
     let name = |value: &serde_json::Value| value["client_certificate"].as_str().map(str::to_owned);
     let default = name(&document).map(|name| ("client_certificate".to_owned(), name));

@@ -11,7 +11,7 @@ use mtls_policy::policy::{Host, Policy};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-pub(crate) use certificates::selected;
+pub use certificates::selected;
 
 use super::document::one_line;
 use super::locate::locate;
@@ -101,7 +101,7 @@ fn mistakes<'d>(policy: &Placed<'d>) -> Vec<Finding<'d>> {
 
 /// Returns what is wrong with a policy, in the compiler's words, or in better ones where a placeholder stands in the
 /// place of a digest.
-pub(crate) fn complaint(policy: &Value, problem: &mtls_policy::policy::Problem) -> String {
+pub fn complaint(policy: &Value, problem: &mtls_policy::policy::Problem) -> String {
     match digests::placeholder(policy, &problem.path) {
         Some(placeholder) => format!(
             "expected the key's SHA-256 digest as 64 hexadecimal digits, got a placeholder ({placeholder}): check the \
@@ -112,7 +112,7 @@ pub(crate) fn complaint(policy: &Value, problem: &mtls_policy::policy::Problem) 
 }
 
 /// Returns the consumers and groups in a policy's rules that Kong does not know: the path of each, and a message.
-pub(crate) fn unknown_names(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<(String, String)> {
+pub fn unknown_names(setup: &Setup<'_>, policy: &Placed<'_>) -> Vec<(String, String)> {
     coverage::unknown_names(setup, policy)
         .into_iter()
         .map(|finding| (finding.path, finding.message))
@@ -166,7 +166,7 @@ pub(super) fn value(policy: &Placed<'_>) -> Value {
 ///
 /// # Errors
 /// The file is here and cannot be used.
-pub(crate) fn whole(policy: &Placed<'_>) -> anyhow::Result<Vec<u8>> {
+pub fn whole(policy: &Placed<'_>) -> anyhow::Result<Vec<u8>> {
     match consumers_file::named(&value(policy)) {
         Some(path) if path.exists() => consumers_file::put_into(policy.json()),
         _ => Ok(policy.json()),

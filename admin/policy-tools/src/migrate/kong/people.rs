@@ -6,13 +6,13 @@ use mtls_policy::policy::{Host, Policy as Compiled};
 use time::OffsetDateTime;
 
 use super::rewrite::is_listed;
+use crate::keys::digest;
 use crate::keys::time as rfc3339;
 use crate::migrate::Source;
 use crate::migrate::key::{Missing, written_key};
 use crate::migrate::policy::{Consumer, Key, Policy};
 use crate::migrate::report::{Notes, Outcome};
 use crate::policy::{Entity, Kind, Setup};
-use crate::stack::digest;
 use kong_config::declarative::derived_id;
 use kong_config::document::{Node, Value};
 
