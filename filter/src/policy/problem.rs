@@ -52,36 +52,57 @@ pub(super) fn did_you_mean<'w>(typed: &str, words: impl IntoIterator<Item = &'w 
     if typed.len() > LONGEST_TYPO {
         return String::new();
     }
-    let typed = typed.to_ascii_lowercase();
+    let letters = |word: &str| word.chars().map(|letter| letter.to_ascii_lowercase()).collect::<Vec<_>>();
+    let typed = letters(typed);
     let near = words
         .into_iter()
-        .map(|word| (distance(&typed, &word.to_ascii_lowercase()), word))
-        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
+        .take(MOST_WORDS)
+        .filter_map(|word| {
+            let word_letters = letters(word);
+            let most = (word_letters.len() / 3).max(1);
+            distance(&typed, &word_letters, most).map(|distance| (distance, word))
+        })
         .min_by_key(|(distance, _)| *distance);
     near.map(|(_, word)| format!(" (did you mean {word:?}?)")).unwrap_or_default()
 }
 
-/// How many letters have to be put in, taken out, exchanged, or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let exchanged = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let least = exchanged.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                if swapped { least.min(rows[i - 2][j - 2] + 1) } else { least }
-            };
+/// How many letters have to be put in, taken out, exchanged, or swapped with their neighbor; `None` if more than `most`.
+fn distance(a: &[char], b: &[char], most: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > most || b.len() >= ROW {
+        return None;
+    }
+    // Of this row and the two before it.
+    let mut rows = [[0; ROW]; 3];
+    for (j, distance) in rows[0].iter_mut().enumerate() {
+        *distance = j;
+    }
+    for i in 1..=a.len() {
+        let [before, last, row] = [(i + 1) % 3, (i - 1) % 3, i % 3];
+        rows[row][0] = i;
+        for j in 1..=b.len() {
+            let exchanged = rows[last][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = exchanged.min(rows[last][j] + 1).min(rows[row][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[before][j - 2] + 1);
+            }
+            rows[row][j] = least;
+        }
+        let of_both = rows[row][..=b.len()].iter().chain(&rows[last][..=b.len()]);
+        if of_both.into_iter().all(|distance| *distance > most) {
+            return None;
         }
     }
-    rows[a.len()][b.len()]
+    Some(rows[a.len() % 3][b.len()]).filter(|distance| *distance <= most)
 }
 
 /// Nobody mistypes more, and comparing takes time and room by the product of lengths.
 const LONGEST_TYPO: usize = 64;
+
+/// A document may have a thousand mistakes and a thousand words: comparing all with all would stall a worker.
+const MOST_WORDS: usize = 100;
+
+/// One more than the letters of the longest word that is compared.
+const ROW: usize = LONGEST_TYPO * 3 / 2 + 2;
 
 #[cfg(test)]
 mod tests {
@@ -134,8 +155,13 @@ mod tests {
             ("abc", "xyz", 3),
             ("kitten", "sitting", 3),
         ];
-        for (a, b, owed) in rows {
-            assert_eq!((distance(a, b), distance(b, a)), (owed, owed), "{a} {b}");
+        for (a, b, expected) in rows {
+            let (left, right): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+            assert_eq!(distance(&left, &right, expected), Some(expected), "{a} {b}");
+            assert_eq!(distance(&right, &left, 9), Some(expected), "{a} {b}");
+            if expected > 0 {
+                assert_eq!(distance(&left, &right, expected - 1), None, "{a} {b}");
+            }
         }
     }
 

@@ -202,6 +202,7 @@ local function configure(ctx, conf, default)
       return NO_CERTIFICATE, selected .. ": the upstream does not speak TLS (" .. scheme .. ")"
     end
 
+    ctx.upstream_mtls_without_tls = true
     return nil
   end
 
@@ -369,6 +370,11 @@ end
 local function obstacle(ctx)
   local request = ctx.upstream_mtls
   if not request then
+    if ctx.upstream_mtls_without_tls and TLS[ngx.var.upstream_scheme] then
+      return "a plugin has changed the scheme to " .. ngx.var.upstream_scheme .. " after upstream-mtls has run: the " ..
+             "upstream would not be verified"
+    end
+
     return nil
   end
 
@@ -383,9 +389,12 @@ end
 -- When the last plugin's access handler has run, before Kong resolves the target.
 local function verify_target(ctx)
   local request = ctx.upstream_mtls
-  local reason = request and changed_target(ctx, request)
+  local reason = request and changed_target(ctx, request) or not request and obstacle(ctx)
   if reason then
-    metrics.record(request, request.name, "target changed")
+    if request then
+      metrics.record(request, request.name, "target changed")
+    end
+
     kong.log.err("503: ", reason)
     return kong.response.error(503, NO_CERTIFICATE)
   end
