@@ -141,11 +141,19 @@ fn bodies(key: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
         ("form, semicolons", FORM, text(format!("a=1;X-API-Key={key}"))),
         ("form, many fields", FORM, text(format!("{}X-API-Key={key}", "a&".repeat(100_000)))),
-        ("JSON, in another charset", "application/json; charset=utf-16", text(format!(r#"{{"X-API-Key":"{key}"}}"#))),
+        (
+            "JSON, in another charset",
+            "application/json; charset=utf-16",
+            text(format!(r#"{{"X-API-Key":"{key}"}}"#)),
+        ),
         ("multipart, escaped name", MULTIPART, text(part(r#"name="X-API\-Key""#, key) + &end)),
         ("multipart, single quotes", MULTIPART, text(part("name='X-API-Key'", key) + &end)),
         ("multipart, folded header", MULTIPART, text(part("x=y;\r\n name=X-API-Key", key) + &end)),
-        ("multipart, many spaces", MULTIPART, text(part(&format!("name{}=X-API-Key", " ".repeat(40_000)), key) + &end)),
+        (
+            "multipart, many spaces",
+            MULTIPART,
+            text(part(&format!("name{}=X-API-Key", " ".repeat(40_000)), key) + &end),
+        ),
         ("multipart, mixed", "multipart/mixed; boundary=kennel", text(format!("{quoted}{end}"))),
     ]
 }
@@ -155,7 +163,10 @@ fn time_of_a_body_is_linear_in_its_size() {
     needs(Ability::ReadsBodies);
     let setting = Setting::new("key_in_body: true\nclient_certificate: kong-client");
     let spaces = |count: usize| {
-        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name{}\r\n\r\n1\r\n--{BOUNDARY}--\r\n", " ".repeat(count))
+        format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name{}\r\n\r\n1\r\n--{BOUNDARY}--\r\n",
+            " ".repeat(count)
+        )
     };
     let fields = |count: usize| "a&".repeat(count);
     let members = |count: usize| format!("{{{}\"b\":1}}", "\"a\":1,".repeat(count));

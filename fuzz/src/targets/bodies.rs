@@ -14,7 +14,9 @@ pub(super) fn run(data: &[u8]) {
     let Ok(found) = read(kind, content_type.as_bytes(), body, &names) else { return };
     let rest = found.remove_from(kind, body);
     match read(kind, content_type.as_bytes(), &rest, &names) {
-        Ok(again) => assert!(!again.is_any() && again.values.is_empty(), "{:?}", String::from_utf8_lossy(&rest)),
+        Ok(again) => {
+            assert!(!again.is_any() && again.values.is_empty(), "{:?}", String::from_utf8_lossy(&rest))
+        }
         Err(rejection) => panic!("{rejection:?}: {:?}", String::from_utf8_lossy(&rest)),
     }
 }

@@ -41,7 +41,12 @@ pub struct Found<'b> {
 ///
 /// # Errors
 /// Where a field of such a name might be missed.
-pub fn read<'b>(kind: Kind, content_type: &[u8], body: &'b [u8], names: &[&[u8]]) -> Result<Found<'b>, Rejection> {
+pub fn read<'b>(
+    kind: Kind,
+    content_type: &[u8],
+    body: &'b [u8],
+    names: &[&[u8]],
+) -> Result<Found<'b>, Rejection> {
     check_charset(content_type)?;
     match kind {
         Kind::Form => read_form(body, names),
@@ -109,7 +114,10 @@ fn check_charset(content_type: &[u8]) -> Result<(), Rejection> {
         let value = value[..end].trim_ascii();
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
         if !CHARSETS.iter().any(|known| known.as_bytes() == value) {
-            return Err(Rejection { status: 415, reason: "the body has a charset in which no API key can be looked for" });
+            return Err(Rejection {
+                status: 415,
+                reason: "the body has a charset in which no API key can be looked for",
+            });
         }
     }
     Ok(())
@@ -152,7 +160,9 @@ fn read_form<'b>(body: &'b [u8], names: &[&[u8]]) -> Result<Found<'b>, Rejection
             let value = memchr(b'=', pair).map_or(&[][..], |equals| &pair[equals + 1..]);
             found.add(name, unescape(value));
             found.remove(start..(end + 1).min(body.len()));
-        } else if memchr(b';', pair).is_some() && pair.split(|&byte| byte == b';').any(|pair| name_of(pair).is_some()) {
+        } else if memchr(b';', pair).is_some()
+            && pair.split(|&byte| byte == b';').any(|pair| name_of(pair).is_some())
+        {
             // Some parsers separate fields by semicolons too (HTML 4.01, appendix B.2.2).
             return Err(bad("a field of the form has the name of an API key behind a semicolon"));
         }
@@ -287,7 +297,9 @@ fn boundary(content_type: &[u8]) -> Result<&[u8], Rejection> {
     };
     let boundary = match value.strip_prefix(b"\"") {
         Some(quoted) => &quoted[..memchr(b'"', quoted).ok_or(NO_BOUNDARY)?],
-        None => &value[..value.iter().position(|&byte| byte == b';' || is_space(byte)).unwrap_or(value.len())],
+        None => {
+            &value[..value.iter().position(|&byte| byte == b';' || is_space(byte)).unwrap_or(value.len())]
+        }
     };
     let is_plain = boundary.iter().all(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n'));
     if boundary.is_empty() || !is_plain { Err(NO_BOUNDARY) } else { Ok(boundary) }
@@ -394,7 +406,9 @@ fn name_of(disposition: &[u8]) -> Option<&[u8]> {
             }
             &quoted[..end]
         }
-        None => &value[..value.iter().position(|&byte| byte == b';' || is_space(byte)).unwrap_or(value.len())],
+        None => {
+            &value[..value.iter().position(|&byte| byte == b';' || is_space(byte)).unwrap_or(value.len())]
+        }
     };
     // Quotes and encoded words (RFC 2047) are decoded by some parsers.
     let is_plain = !name.is_empty()

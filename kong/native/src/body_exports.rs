@@ -85,7 +85,8 @@ pub unsafe extern "C" fn mtls_policy_body_read(
             for (name, value) in values {
                 kept.texts.push(Cow::into_owned(value));
                 let value = kept.texts.last().map_or(Text::ABSENT, |value| Text::of(value));
-                kept.fields.push(Field { name: names.get(name).map_or(Text::ABSENT, |name| Text::of(name)), value });
+                kept.fields
+                    .push(Field { name: names.get(name).map_or(Text::ABSENT, |name| Text::of(name)), value });
             }
             *out = Body {
                 values: kept.fields.as_ptr(),

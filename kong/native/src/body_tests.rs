@@ -21,7 +21,8 @@ fn kind(content_type: &str) -> Kind {
 fn read_all(content_type: &str, body: &str) -> Result<(String, String), u16> {
     let kind = kind(content_type);
     let found = read(kind, content_type.as_bytes(), body.as_bytes(), &NAMES).map_err(|error| error.status)?;
-    let values: Vec<_> = found.values.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
+    let values: Vec<_> =
+        found.values.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
     Ok((values.join(","), String::from_utf8(found.remove_from(kind, body.as_bytes())).unwrap()))
 }
 
@@ -51,19 +52,34 @@ fn named_fields_are_read_and_removed() {
         assert_eq!(read_all(content_type, body), Ok((values.to_owned(), rest.to_owned())), "{body}");
     }
     let kept = part("name=\"a\"; filename=\"x.txt\"", "1\r\n--not\r\n2");
-    for disposition in ["name=\"apikey\"", "name=apikey", "NAME = \"apikey\"", "filename=\"a\"; name=\"apikey\""] {
+    for disposition in
+        ["name=\"apikey\"", "name=apikey", "NAME = \"apikey\"", "filename=\"a\"; name=\"apikey\""]
+    {
         let body = format!("{}{kept}--b--\r\n", part(disposition, "k"));
-        assert_eq!(read_all(MULTIPART, &body), Ok(("k".to_owned(), format!("{kept}--b--\r\n"))), "{disposition}");
+        assert_eq!(
+            read_all(MULTIPART, &body),
+            Ok(("k".to_owned(), format!("{kept}--b--\r\n"))),
+            "{disposition}"
+        );
     }
 }
 
 #[test]
 fn ambiguous_bodies_are_rejected() {
     let dispositions = [
-        "x=y", "name*=utf-8''apikey", "name*0=api; name*1=key", "name=\"a\"; name=\"apikey\"", "name='apikey'",
-        "name=\"api\\key\"", "filename=\"a\\\"; name=\"apikey\"", "name=\"=?utf-8?q?apikey?=\"",
-        "name=\"a\"\r\n ; name=\"apikey\"", "name=\"a\"\r\nContent-Disposition: form-data; name=\"apikey\"",
-        "name=\"a\"\r\nContent-Disposition : form-data; name=\"apikey\"", "name=\"a\n\"", "name=\"a\"x",
+        "x=y",
+        "name*=utf-8''apikey",
+        "name*0=api; name*1=key",
+        "name=\"a\"; name=\"apikey\"",
+        "name='apikey'",
+        "name=\"api\\key\"",
+        "filename=\"a\\\"; name=\"apikey\"",
+        "name=\"=?utf-8?q?apikey?=\"",
+        "name=\"a\"\r\n ; name=\"apikey\"",
+        "name=\"a\"\r\nContent-Disposition: form-data; name=\"apikey\"",
+        "name=\"a\"\r\nContent-Disposition : form-data; name=\"apikey\"",
+        "name=\"a\n\"",
+        "name=\"a\"x",
     ];
     for disposition in dispositions {
         assert_eq!(read_all(MULTIPART, &(part(disposition, "k") + "--b--")), Err(400), "{disposition}");
@@ -121,13 +137,18 @@ fn every_body_is_read_in_linear_time() {
         ("names and spaces", MULTIPART, part(&fill("name "), "k") + end),
         ("names", MULTIPART, part(&fill(" name=a;"), "k") + end),
         ("header lines", MULTIPART, part(&format!("name=a\r\n{}x:y", fill("a:b\r\n")), "k") + end),
-        ("long near misses", &long, format!("--{}\r\n", "b".repeat(4_000)) + &fill(&format!("\n--{}", "b".repeat(3_999)))),
+        (
+            "long near misses",
+            &long,
+            format!("--{}\r\n", "b".repeat(4_000)) + &fill(&format!("\n--{}", "b".repeat(3_999))),
+        ),
     ];
     for (what, content_type, body) in rows {
         let kind = kind(content_type);
         let start = Instant::now();
-        let length = read(kind, content_type.as_bytes(), body.as_bytes(), &NAMES)
-            .map(|found| if found.is_any() { found.remove_from(kind, body.as_bytes()).len() } else { body.len() });
+        let length = read(kind, content_type.as_bytes(), body.as_bytes(), &NAMES).map(|found| {
+            if found.is_any() { found.remove_from(kind, body.as_bytes()).len() } else { body.len() }
+        });
         let taken = start.elapsed();
         println!("{what}: {taken:?} {length:?}");
         assert!(taken < Duration::from_secs(20), "{what}: {taken:?}");
