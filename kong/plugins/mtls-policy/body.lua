@@ -1,7 +1,7 @@
 --- API keys in request bodies: reading the fields, and hiding keys from the upstream.
 --
--- Read are forms (application/x-www-form-urlencoded), JSON objects and multipart/form-data, as key-auth does. The native
--- library parses them, in time linear in the body's size (kong/native/src/body.rs). Unlike Kong's
+-- Read are forms (application/x-www-form-urlencoded), JSON objects and multipart/form-data, as key-auth does. The
+-- native library parses them, in time linear in the body's size (kong/native/src/body.rs). Unlike Kong's
 -- `kong.request.get_body` there is no limit of 100 fields, and a body that nginx has put into a file is read too. With
 -- hide_credentials, a body that cannot be read is rejected: it might contain a key.
 
