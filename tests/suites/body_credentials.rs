@@ -1,12 +1,14 @@
 //! With `hide_credentials`, no API key reaches the upstream in a body, or a log plugin in the request's URI.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use harness::gateway::Ability;
 use tests::config::with_policy;
 use tests::{Setting, needs, tests};
 
 tests![
+    time_of_a_body_is_linear_in_its_size,
     hidden_key_is_in_no_body_that_is_forwarded,
     hidden_key_is_in_no_entry_of_a_log_plugin,
     plain_bodies_without_a_key_are_forwarded_unchanged,
@@ -137,8 +139,54 @@ fn bodies(key: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "multipart/form-data; boundary=\"kennel\"",
             text(format!("{quoted}{end}")),
         ),
+        ("form, semicolons", FORM, text(format!("a=1;X-API-Key={key}"))),
+        ("form, many fields", FORM, text(format!("{}X-API-Key={key}", "a&".repeat(100_000)))),
+        (
+            "JSON, in another charset",
+            "application/json; charset=utf-16",
+            text(format!(r#"{{"X-API-Key":"{key}"}}"#)),
+        ),
+        ("multipart, escaped name", MULTIPART, text(part(r#"name="X-API\-Key""#, key) + &end)),
+        ("multipart, single quotes", MULTIPART, text(part("name='X-API-Key'", key) + &end)),
+        ("multipart, folded header", MULTIPART, text(part("x=y;\r\n name=X-API-Key", key) + &end)),
+        (
+            "multipart, many spaces",
+            MULTIPART,
+            text(part(&format!("name{}=X-API-Key", " ".repeat(40_000)), key) + &end),
+        ),
         ("multipart, mixed", "multipart/mixed; boundary=kennel", text(format!("{quoted}{end}"))),
     ]
+}
+
+/// A body of four times the size takes less than eight times as long, and the worker answers after it.
+fn time_of_a_body_is_linear_in_its_size() {
+    needs(Ability::ReadsBodies);
+    let setting = Setting::new("key_in_body: true\nclient_certificate: kong-client");
+    let spaces = |count: usize| {
+        format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name{}\r\n\r\n1\r\n--{BOUNDARY}--\r\n",
+            " ".repeat(count)
+        )
+    };
+    let fields = |count: usize| "a&".repeat(count);
+    let members = |count: usize| format!("{{{}\"b\":1}}", "\"a\":1,".repeat(count));
+    let time = |content_type: &str, body: String| {
+        let once = || {
+            let start = Instant::now();
+            let request = setting.request("POST", "/dogs/api/echo/it").header("Content-Type", content_type);
+            let seen = request.body(body.clone().into_bytes()).send();
+            assert!(matches!(seen.status, 400 | 401), "{content_type}: {}", seen.status);
+            start.elapsed()
+        };
+        (0..3).map(|_| once()).min().unwrap_or(Duration::MAX)
+    };
+    let rows: [(&str, &dyn Fn(usize) -> String, usize); 3] =
+        [(MULTIPART, &spaces, 20_000), (FORM, &fields, 500_000), (JSON, &members, 200_000)];
+    for (content_type, body, count) in rows {
+        let (small, large) = (time(content_type, body(count)), time(content_type, body(4 * count)));
+        assert!(large < small * 8, "{content_type}: {count} take {small:?}, four times as many {large:?}");
+        assert_eq!(setting.get("/dogs/anything").key("model-citizen").send().status, 200);
+    }
 }
 
 fn plain_bodies_without_a_key_are_forwarded_unchanged() {

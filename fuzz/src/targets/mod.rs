@@ -1,5 +1,6 @@
 //! The targets, by name.
 
+mod bodies;
 mod certificates;
 mod config;
 mod pairs;
@@ -14,7 +15,8 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
+    Target { name: "bodies", run: bodies::run },
     Target { name: "certificates", run: certificates::run },
     Target { name: "config", run: config::run },
     Target { name: "pairs", run: pairs::run },

@@ -17,6 +17,8 @@
 //! **Panics** end at the boundary: of a decision one makes a refusal (503), of a policy one that is not valid.
 
 mod answer;
+pub mod body;
+pub mod body_exports;
 mod consumers;
 pub mod consumers_exports;
 mod consumers_file;
@@ -32,6 +34,7 @@ mod thread;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use answer::Answer;
+pub use body_exports::Body;
 pub use consumers::Consumers;
 pub use consumers_file::ConsumersFile;
 pub use decision::Decision;

@@ -19,6 +19,7 @@ fn the_declarations_in_lua_are_generated_from_the_exports() {
         .with_src(root.join("src/answer.rs"))
         .with_src(root.join("src/decision.rs"))
         .with_src(root.join("src/exports.rs"))
+        .with_src(root.join("src/body_exports.rs"))
         .with_src(root.join("src/consumers.rs"))
         .with_src(root.join("src/consumers_file.rs"))
         .with_src(root.join("src/consumers_exports.rs"))

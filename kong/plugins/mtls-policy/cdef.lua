@@ -76,6 +76,13 @@ typedef struct {
   mtls_policy_text body;
 } mtls_policy_answer_of;
 
+typedef struct {
+  const mtls_policy_field *values;
+  uintptr_t values_len;
+  mtls_policy_text rest;
+  mtls_policy_text reason;
+} mtls_policy_body;
+
 const char *mtls_policy_version(void);
 
 mtls_policy *mtls_policy_compile(const unsigned char *document,
@@ -105,6 +112,18 @@ void mtls_policy_answer(const mtls_policy_request *request,
                         mtls_policy_answer_of *answer);
 
 void mtls_policy_free(mtls_policy *policy);
+
+uint16_t mtls_policy_body_read(uint8_t kind,
+                               const unsigned char *content_type,
+                               uintptr_t content_type_len,
+                               const unsigned char *data,
+                               uintptr_t len,
+                               const mtls_policy_field *names,
+                               uintptr_t names_len,
+                               bool hide,
+                               mtls_policy_body *out);
+
+void mtls_policy_body_release(void);
 
 mtls_policy_consumers_file *mtls_policy_consumers_file_open(const unsigned char *path,
                                                             uintptr_t len);

@@ -129,7 +129,7 @@ local function carry_out(ctx, policy, decided, content, rejection, who)
   remember(ctx, policy, holder and holder.established or who or NOBODY, certificate)
   headers.edit(ctx, decided, holder and holder.headers or who and who.headers)
   if decided.hide_in_body and content then
-    body.hide(content, policy.key_names)
+    body.hide(content)
   end
 
   if query then
@@ -153,7 +153,7 @@ local function decide_by_key(ctx, policy)
   local content, rejection
   if policy.wants.body then
     local status, reason
-    content, status, reason = body.read()
+    content, status, reason = body.read(policy.key_names)
     if status then
       kong.log.info("no API key can be read from the body: ", reason)
       rejection = { status = status, reason = reason }
@@ -181,7 +181,7 @@ local function decide_for_established(ctx, policy)
   local content, rejection
   if policy.wants.body then
     local status, reason
-    content, status, reason = body.read()
+    content, status, reason = body.read(policy.key_names)
     rejection = status and { status = status, reason = reason } or nil
   end
 

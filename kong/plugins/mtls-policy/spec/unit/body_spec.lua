@@ -1,12 +1,46 @@
+local ffi = require "ffi"
 local stand_ins = require "kong.spec.stand_ins"
 
 
+-- The native library is replaced: how it parses is tested in Rust (kong/native/src/body_tests.rs).
 describe("mtls-policy: body", function()
-  local world, body, sent
+  local world, body, sent, parsed, answer, released
+
+  if not pcall(ffi.typeof, "mtls_policy_body") then
+    ffi.cdef(require "kong.plugins.mtls-policy.cdef")
+  end
+
+  local function put(buffer, value)
+    buffer.data, buffer.len = value, value and #value or 0
+  end
 
   before_each(function()
     world = stand_ins.reset()
-    sent = nil
+    sent, parsed, released = nil, nil, 0
+    answer = { values = {} }
+    local values = ffi.new("mtls_policy_field[4]")
+    stand_ins.replace("kong.plugins.mtls-policy.native", {
+      text = function(of)
+        return of.data ~= nil and ffi.string(of.data, of.len) or nil
+      end,
+      C = {
+        mtls_policy_body_read = function(kind, _, _, raw, _, names, count, _, result)
+          parsed = { kind, raw, count, ffi.string(names[0].name.data, names[0].name.len) }
+          for i, value in ipairs(answer.values) do
+            put(values[i - 1].name, value[1])
+            put(values[i - 1].value, value[2])
+          end
+
+          result.values, result.values_len = values, #answer.values
+          put(result.rest, answer.rest)
+          put(result.reason, answer.reason)
+          return answer.status or 0
+        end,
+        mtls_policy_body_release = function()
+          released = released + 1
+        end,
+      },
+    })
     kong.service.request.set_raw_body = function(raw)
       sent = raw
     end
@@ -19,117 +53,66 @@ describe("mtls-policy: body", function()
     ngx.req.get_body_data = function()
       return raw
     end
-    return body.read()
+    return body.read({ "apikey", "api_key" })
   end
 
-  -- What the upstream receives of a body.
-  local function hide(content_type, raw)
-    local read, _, reason = receive(content_type, raw)
-    assert.is_table(read, reason)
-    body.hide(read, { "apikey", "api_key" })
-    return sent or raw
+  local FORM = "application/x-www-form-urlencoded"
+
+  for content_type, kind in pairs({
+    [FORM] = 0,
+    ["Application/JSON; charset=utf-8"] = 1,
+    ["multipart/form-data; boundary=b"] = 2,
+  }) do
+    it("is parsed as its media type says: " .. content_type, function()
+      receive(content_type, "x")
+      assert.same({ kind, "x", 2, "apikey" }, parsed)
+      assert.equal(1, released)
+    end)
   end
 
-  local FORM, JSON = "application/x-www-form-urlencoded", "application/json; charset=utf-8"
-  local MULTIPART = "multipart/form-data; boundary=b"
-
-  local function multipart(...)
-    local parts = {}
-    for _, part in ipairs({ ... }) do
-      parts[#parts + 1] = "--b\r\nContent-Disposition: form-data; " .. part[1] .. "\r\n\r\n" .. part[2] .. "\r\n"
-    end
-
-    return table.concat(parts) .. "--b--\r\n"
-  end
-
-  describe("fields", function()
-    for name, case in pairs({
-      ["a form"] = { FORM, "a=1&apikey=k&b=2", "k" },
-      ["a form with escaped characters"] = { FORM, "%61pikey=a%20b+c", "a b c" },
-      ["JSON"] = { JSON, '{"apikey":"k"}', "k" },
-      ["multipart"] = { MULTIPART, multipart({ 'name="a"', "1" }, { 'name="apikey"', "k" }), "k" },
-      ["multipart with an unquoted name"] = { MULTIPART, multipart({ "name=apikey", "k" }), "k" },
-      ["multipart with a quoted boundary"] = {
-        'multipart/form-data; boundary="b"', multipart({ 'name="apikey"', "k" }), "k",
-      },
-    }) do
-      it("are read from " .. name, function()
-        assert.equal(case[3], receive(case[1], case[2]).fields.apikey)
-      end)
-    end
-
-    it("with several values have them all", function()
-      assert.same({ "a", "b" }, receive(FORM, "apikey=a&apikey=b").fields.apikey)
-    end)
-
-    it("are read behind more than 100 others", function()
-      assert.equal("k", receive(FORM, ("a=1&"):rep(500) .. "apikey=k").fields.apikey)
-    end)
-
-    it("are read from a body that nginx has put into a file", function()
-      local path = os.tmpname()
-      local file = assert(io.open(path, "wb"))
-      file:write("apikey=k")
-      file:close()
-      ngx.req.get_body_file = function()
-        return path
-      end
-
-      local read = receive(FORM, nil)
-      os.remove(path)
-      assert.equal("k", read.fields.apikey)
-    end)
-
-    it("are none without a body", function()
-      ngx.req.get_body_file = function() end
-      local read, status = receive(FORM, nil)
-      assert.is_nil(read)
-      assert.is_nil(status)
-    end)
+  it("has fields with one value, or a table of several", function()
+    answer.values = { { "apikey", "a" }, { "api_key", "b" }, { "api_key", "c" } }
+    assert.same({ apikey = "a", api_key = { "b", "c" } }, receive(FORM, "x").fields)
   end)
 
-  describe("a body that cannot be read", function()
-    for name, case in pairs({
-      ["not JSON"] = { JSON, "{", 400 },
-      ["of another type"] = { "text/plain", "apikey=k", 415 },
-      ["without a type"] = { nil, "apikey=k", 415 },
-      ["multipart without a boundary"] = { "multipart/form-data", "x", 400 },
-      ["multipart without an end"] = { MULTIPART, multipart({ 'name="a"', "1" }):sub(1, -6), 400 },
-      ["multipart with a part without a name"] = { MULTIPART, multipart({ "x=y", "1" }), 400 },
-      ["multipart with text before the first part"] = {
-        MULTIPART, "apikey=k\r\n" .. multipart({ 'name="a"', "1" }), 400,
-      },
-      ["multipart with text after the end"] = { MULTIPART, multipart({ 'name="a"', "1" }) .. "apikey=k", 400 },
-    }) do
-      it("has a status and a reason: " .. name, function()
-        local read, status, reason = receive(case[1], case[2])
-        assert.is_nil(read)
-        assert.equal(case[3], status)
-        assert.is_string(reason)
-        -- it may hold a key
-        assert.is_nil(reason:find("=k", 1, true))
-      end)
+  it("is read from the file that nginx has put it into", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write("apikey=k")
+    file:close()
+    ngx.req.get_body_file = function()
+      return path
     end
+
+    receive(FORM, nil)
+    os.remove(path)
+    assert.equal("apikey=k", parsed[2])
   end)
 
-  describe("hiding", function()
-    it("takes all keys out of a form, and nothing else", function()
-      assert.equal("a=%31&b=2", hide(FORM, "a=%31&apikey=k&b=2&%61pikey=l&api_key=m"))
-    end)
+  it("may be absent", function()
+    ngx.req.get_body_file = function() end
+    local read, status = receive(FORM, nil)
+    assert.is_nil(read)
+    assert.is_nil(status)
+  end)
 
-    it("takes keys out of JSON", function()
-      local received = require("cjson").decode(hide(JSON, '{"apikey":"k","a":[1],"api_key":"l"}'))
-      assert.same({ a = { 1 } }, received)
-    end)
+  it("is rejected as the library says", function()
+    answer = { values = {}, status = 400, reason = "why" }
+    assert.same({ nil, 400, "why" }, { receive(FORM, "x") })
+  end)
 
-    it("takes parts out of multipart, byte for byte", function()
-      local kept = { 'name="a"; filename="x.txt"', "1\r\n--not the boundary\r\n2" }
-      assert.equal(multipart(kept), hide(MULTIPART, multipart({ 'name="apikey"', "k" }, kept, { "name=api_key", "l" })))
-    end)
+  it("is rejected where it is of another type, or too large", function()
+    assert.equal(415, select(2, receive("text/plain", "apikey=k")))
+    assert.equal(415, select(2, receive(nil, "apikey=k")))
+    assert.equal(413, select(2, receive(FORM, ("x"):rep(10 * 1024 * 1024 + 1))))
+    assert.is_nil(parsed)
+  end)
 
-    it("does not touch a body without keys", function()
-      hide(JSON, '{ "a" : 1.0 }')
-      assert.is_nil(sent)
-    end)
+  it("is replaced where it has keys, and only there", function()
+    body.hide(receive(FORM, "a=1"))
+    assert.is_nil(sent)
+    answer.rest = "a=1"
+    body.hide(receive(FORM, "a=1&apikey=k"))
+    assert.equal("a=1", sent)
   end)
 end)
