@@ -97,6 +97,7 @@ const UNSAFE: [&str; 13] = [
     "filter/src/abi.rs",
     "filter/src/proxy.rs",
     "fuzz/src/targets/views.rs",
+    "kong/native/src/body_exports.rs",
     "kong/native/src/consumers_exports.rs",
     "kong/native/src/decision.rs",
     "kong/native/src/exports.rs",
