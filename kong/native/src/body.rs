@@ -156,6 +156,10 @@ fn read_form<'b>(body: &'b [u8], names: &[&[u8]]) -> Result<Found<'b>, Rejection
     let mut start = 0;
     for end in memchr_iter(b'&', body).chain([body.len()]) {
         let pair = &body[start..end];
+        if pair.is_empty() {
+            start = end + 1;
+            continue;
+        }
         if let Some(name) = name_of(pair) {
             let value = memchr(b'=', pair).map_or(&[][..], |equals| &pair[equals + 1..]);
             found.add(name, unescape(value));
