@@ -65,10 +65,17 @@ impl Gateway for Kong {
     }
 
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
-        if ability == Ability::SharesDatabase
-            && Database::selected(&self.options).unwrap_or(Database::Off) != Database::Off
-        {
-            return None;
+        if Database::selected(&self.options).unwrap_or(Database::Off) != Database::Off {
+            match ability {
+                Ability::SharesDatabase => return None,
+                Ability::ForgetsPolicies => {
+                    return Some(
+                        "LuaJIT's allocator keeps what a worker needed for the Admin API, so that its memory tells nothing \
+                         of policies",
+                    );
+                }
+                _ => {}
+            }
         }
         // One that is named wrongly is told when it is brought up.
         lacks(ability, self.engine().unwrap_or(Engine::Native))
