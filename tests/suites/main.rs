@@ -41,6 +41,7 @@ mod one_policy_one_decision;
 mod other_filters;
 mod policies_change_under_load;
 mod pool_identity;
+mod property_callbacks;
 mod protocols;
 mod refusals_are_key_auths;
 mod replaced_filter_chains;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
         other_filters::TESTS,
         policies_change_under_load::TESTS,
         pool_identity::TESTS,
+        property_callbacks::TESTS,
         protocols::TESTS,
         refusals_are_key_auths::TESTS,
         replaced_filter_chains::TESTS,
