@@ -60,6 +60,22 @@ local function requirement_of(config)
 end
 
 
+local function union(list, more)
+  if not list or not more then
+    return list or more
+  end
+
+  local all = {}
+  for _, each in ipairs({ list, more }) do
+    for _, name in ipairs(each) do
+      all[#all + 1] = name
+    end
+  end
+
+  return all
+end
+
+
 local function merge(found, more)
   if not found.required then
     return more
@@ -69,7 +85,7 @@ local function merge(found, more)
   return {
     required = true,
     count = found.count + more.count,
-    hidden_names = found.hidden_names or more.hidden_names,
+    hidden_names = union(found.hidden_names, more.hidden_names),
   }
 end
 

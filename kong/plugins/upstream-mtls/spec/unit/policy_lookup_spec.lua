@@ -260,6 +260,19 @@ describe("upstream-mtls: policy_lookup", function()
       assert.is_nil(lookup.stale_reason())
     end)
 
+    it("of two policies hide the keys of both", function()
+      local function hiding(name)
+        local config = { hide_credentials = true, key_names = { name } }
+        return { name = "mtls-policy", enabled = true, config = config }
+      end
+
+      add_chain("r", "", hiding("a"))
+      add_chain("", "s", hiding("b"))
+      local names = lookup.requirement(route, service).hidden_names
+      table.sort(names)
+      assert.same({ "a", "b" }, names)
+    end)
+
     it("of two policies have no default certificate: it is unknown which one selects", function()
       add_chain("r", "", { name = "mtls-policy", enabled = true, config = { client_certificate = "a" } })
       add_chain("", "s", { name = "mtls-policy", enabled = true, config = { client_certificate = "b" } })
