@@ -120,11 +120,18 @@ fn compile(size: usize) -> Result<Policy, String> {
 /// Logs each problem, and returns the first, which the log repeats for each rejected request.
 fn log_problems(problems: &str, keeps_last: bool) -> &str {
     let invalid = if keeps_last { INVALID } else { CLOSED };
-    for problem in problems.lines() {
+    for problem in problems.lines().take(MOST_LOGGED) {
         abi::log(Level::Error, &[invalid, problem].concat());
+    }
+    let more = problems.lines().skip(MOST_LOGGED).count();
+    if more > 0 {
+        abi::log(Level::Error, &format!("{invalid}there are {more} more problems"));
     }
     problems.lines().next().unwrap_or_default()
 }
+
+/// Every worker logs them for every filter chain, which takes time.
+const MOST_LOGGED: usize = 100;
 
 /// Before each problem in the log of a host that keeps its last configuration.
 const INVALID: &str = "policy invalid: ";

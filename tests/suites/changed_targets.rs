@@ -12,7 +12,7 @@ tests![
     plugin_that_requests_the_upstream_by_itself_is_rejected,
     target_changed_after_the_decision_receives_nothing,
     target_changed_before_the_decision_is_called_by_the_right_certificate,
-    scheme_changed_to_tls_after_the_plugin_has_run_opens_no_connection,
+    scheme_changed_after_the_plugin_has_run_opens_no_connection,
     upstream_entity_of_a_later_plugin_shares_no_connection_without_its_certificate,
 ];
 
@@ -58,8 +58,8 @@ fn target_changed_before_the_decision_is_called_by_the_right_certificate() {
     }
 }
 
-/// The upstream would not be verified.
-fn scheme_changed_to_tls_after_the_plugin_has_run_opens_no_connection() {
+/// The upstream would not be verified, or be called without TLS.
+fn scheme_changed_after_the_plugin_has_run_opens_no_connection() {
     needs(Ability::KongsOwn);
     let setting = Setting::of(&format!(
         r#"_format_version: "3.0"
@@ -71,12 +71,22 @@ services:
   - name: secured
     paths: [/secured]
     plugins: [{{name: post-function, config: {{access: ['kong.service.request.set_scheme("https")']}}}}]
+- name: secure
+  url: https://dogcatcher-api:5443
+  plugins: [{}]
+  routes:
+  - name: exposed
+    paths: [/exposed]
+    plugins: [{{name: post-function, config: {{access: ['kong.service.request.set_scheme("http")']}}}}]
 "#,
-        upstream_mtls("client_certificate: kong-client")
+        upstream_mtls("client_certificate: kong-client"),
+        upstream_mtls(""),
     ));
-    let before = setting.upstream().counts();
-    assert_eq!(setting.get("/secured/anything").send().status, 503);
-    assert_eq!(setting.upstream().counts().requests, before.requests);
+    for path in ["/secured/anything", "/exposed/anything"] {
+        let before = setting.upstream().counts().connections;
+        assert_eq!(setting.get(path).send().status, 503, "{path}");
+        assert_eq!(setting.upstream().counts().connections, before, "{path}");
+    }
 }
 
 /// Two Upstream entities for one address, of which one has a certificate, and a policy that selects none.

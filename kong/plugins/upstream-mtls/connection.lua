@@ -338,17 +338,17 @@ local function presented(ctx)
 end
 
 
--- Why a client certificate would go to something else than it was selected for. A later plugin can change scheme,
--- host and port.
+-- Why a connection would be another than the one that was configured: plain instead of TLS, or a client certificate
+-- that goes to something else than it was selected for. A later plugin can change scheme, host and port.
 local function changed_target(ctx, request)
   local scheme, target = ngx.var.upstream_scheme, ctx.balancer_data
-  if not request.certificate then
-    return nil
+  if scheme ~= request.scheme then
+    return fmt("the connection was configured for scheme %s, and a plugin has changed the scheme to %s", request.scheme,
+               scheme)
   end
 
-  if scheme ~= request.scheme then
-    return fmt("the client certificate was selected for scheme %s, and a plugin has changed the scheme to %s",
-               request.scheme, scheme)
+  if not request.certificate then
+    return nil
   end
 
   if target.host ~= request.host then
