@@ -247,7 +247,7 @@ fn order_of_kong<'a, 'n>(
     match answer.as_deref() {
         Some(b"done") => Ok(Ok(())),
         Some(because) => Ok(cannot(&String::from_utf8_lossy(because))),
-        // Without the plugin upstream-mtls there is nothing to change, and nobody who waits for the decision.
+        // Without the plugin upstream-mtls there is nothing to change, and nothing waits for the decision.
         None if unchanged && order.is_empty() => Ok(Ok(())),
         None => Ok(cannot("the plugin upstream-mtls is not in force for this request")),
     }

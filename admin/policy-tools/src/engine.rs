@@ -63,8 +63,8 @@ mod tests {
             ("4.0.0", Engine::Native),
             ("nonsense", Engine::Native),
         ];
-        for (version, owed) in rows {
-            assert_eq!(Engine::of_version(version), owed, "{version}");
+        for (version, expected) in rows {
+            assert_eq!(Engine::of_version(version), expected, "{version}");
         }
     }
 }

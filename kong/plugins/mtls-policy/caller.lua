@@ -136,7 +136,7 @@ end
 
 
 -- Kong limitation: `authenticated_groups` belong to the request, not to a consumer (kong/plugins/acl/handler.lua, seen
--- in 3.4 to 3.10). acl would read those of a consumer whom another authentication plugin has replaced.
+-- in 3.4 to 3.10). acl would read those of a consumer that another authentication plugin has replaced.
 local function forget_groups_at(client)
   local authenticate_as = client.authenticate
   client.authenticate = function(...)

@@ -340,8 +340,17 @@ end
 
 -- Why a connection would be another than the one that was configured: plain instead of TLS, or a client certificate
 -- that goes to something else than it was selected for. A later plugin can change scheme, host and port.
-local function changed_target(ctx, request)
-  local scheme, target = ngx.var.upstream_scheme, ctx.balancer_data
+local function changed_target(ctx)
+  local request, scheme, target = ctx.upstream_mtls, ngx.var.upstream_scheme, ctx.balancer_data
+  if not request then
+    if ctx.upstream_mtls_without_tls and TLS[scheme] then
+      return "a plugin has changed the scheme to " .. scheme .. " after upstream-mtls has run: the upstream would " ..
+             "not be verified"
+    end
+
+    return nil
+  end
+
   if scheme ~= request.scheme then
     return fmt("the connection was configured for scheme %s, and a plugin has changed the scheme to %s", request.scheme,
                scheme)
@@ -369,27 +378,18 @@ end
 -- @treturn string|nil the reason, for the log
 local function obstacle(ctx)
   local request = ctx.upstream_mtls
-  if not request then
-    if ctx.upstream_mtls_without_tls and TLS[ngx.var.upstream_scheme] then
-      return "a plugin has changed the scheme to " .. ngx.var.upstream_scheme .. " after upstream-mtls has run: the " ..
-             "upstream would not be verified"
-    end
-
-    return nil
-  end
-
-  if request.awaits_selection then
+  if request and request.awaits_selection then
     return "the policy selects a client certificate, and the filter has not"
   end
 
-  return changed_target(ctx, request)
+  return changed_target(ctx)
 end
 
 
 -- When the last plugin's access handler has run, before Kong resolves the target.
 local function verify_target(ctx)
   local request = ctx.upstream_mtls
-  local reason = request and changed_target(ctx, request) or not request and obstacle(ctx)
+  local reason = changed_target(ctx)
   if reason then
     if request then
       metrics.record(request, request.name, "target changed")
